@@ -1,0 +1,292 @@
+//! The side that is asked: answers to challenges (RFC 3261 §22.2, §22.3).
+
+use std::fmt;
+
+use super::algorithm::{Parts, Qop, ha1};
+use super::question::{Question, Unanswerable};
+use crate::header::{
+    Authorization, Challenge, Credentials, HeaderError, ProxyAuthenticate, ProxyAuthorization, TypedHeader,
+    WwwAuthenticate,
+};
+use crate::message::{Method, Request, Response};
+use crate::parse::params::unescaped;
+
+/// A user name and its password. `Debug` does not show the password.
+#[derive(Clone)]
+pub struct Login {
+    username: String,
+    password: Vec<u8>,
+    realm: Option<String>,
+}
+
+impl Login {
+    /// A login that answers any realm.
+    pub fn new(username: impl Into<String>, password: impl Into<Vec<u8>>) -> Login {
+        Login { username: username.into(), password: password.into(), realm: None }
+    }
+
+    /// Answers challenges of this realm only. Who dials out to strangers should name it: whoever is answered gets
+    /// a hash to guess the password from.
+    #[must_use]
+    pub fn with_realm(self, realm: impl Into<String>) -> Login {
+        Login { realm: Some(realm.into()), ..self }
+    }
+
+    /// Puts answers to the challenges of a 401 or 407 into a request that is to be sent again, in place of earlier ones
+    /// for the same realms. Of several challenges for one realm the first is answered that can be (RFC 8760 §2.4).
+    ///
+    /// `cnonce` is random, 64 bits or more as a token; `nonce_count` is 1 for a nonce that was not answered before. A
+    /// new CSeq, and to give up after the second challenge in a row (RFC 3261 §22.1), is for the caller.
+    ///
+    /// # Errors
+    /// Why none of the challenges can be answered. The request is as it was then.
+    pub fn authorize(
+        &self,
+        request: &mut Request,
+        response: &Response,
+        cnonce: &str,
+        nonce_count: u32,
+    ) -> Result<(), Unanswerable> {
+        let www = response.headers.typed().map(|found| found.map(|found: WwwAuthenticate| found.0));
+        let proxy = response.headers.typed().map(|found| found.map(|found: ProxyAuthenticate| found.0));
+        let user: Result<Vec<Authorization>, Unanswerable> = self.answers(request, www, cnonce, nonce_count);
+        let hops: Result<Vec<ProxyAuthorization>, Unanswerable> = self.answers(request, proxy, cnonce, nonce_count);
+        if let (Err(why), Err(also)) = (&user, &hops) {
+            return Err(if *why == Unanswerable::Missing { *also } else { *why });
+        }
+        replace(request, user.unwrap_or_default());
+        replace(request, hops.unwrap_or_default());
+        Ok(())
+    }
+
+    /// The answer to one question.
+    ///
+    /// # Errors
+    /// [`Unanswerable::Realm`] for another realm than the login's, [`Unanswerable::Qop`] where nothing is offered.
+    pub fn answer(
+        &self,
+        question: &Question<'_>,
+        method: &Method,
+        uri: &str,
+        body: &[u8],
+        cnonce: &str,
+        nonce_count: u32,
+    ) -> Result<Credentials, Unanswerable> {
+        if self.realm.as_ref().is_some_and(|realm| !question.is_for(realm)) {
+            return Err(Unanswerable::Realm);
+        }
+        // `auth-int` breaks where something on the way changes the body, so it comes after `auth`.
+        let qop = [Qop::Auth, Qop::AuthInt, Qop::Absent].into_iter().find(|qop| question.qop.contains(qop));
+        let qop = qop.ok_or(Unanswerable::Qop)?;
+        let nonce_count = format!("{nonce_count:08x}");
+        let algorithm = question.algorithm;
+        let response = ha1(&self.username, question.realm, &self.password, algorithm).response(&Parts {
+            algorithm,
+            qop,
+            method,
+            uri,
+            nonce: question.nonce,
+            nonce_count: &nonce_count,
+            cnonce,
+            body,
+        });
+        let mut credentials = Credentials::new("Digest")
+            .with_quoted("username", &self.username)
+            .with_quoted("realm", &unescaped(question.realm))
+            .with_quoted("nonce", &unescaped(question.nonce))
+            .with_quoted("uri", uri)
+            .with_quoted("response", response.as_str())
+            .with("algorithm", algorithm.as_str());
+        if let Some(opaque) = question.opaque {
+            credentials = credentials.with_quoted("opaque", &unescaped(opaque));
+        }
+        if qop != Qop::Absent {
+            credentials = credentials.with("qop", qop.as_str()).with("nc", &nonce_count);
+        }
+        if qop != Qop::Absent || algorithm.is_session() {
+            credentials = credentials.with_quoted("cnonce", cnonce);
+        }
+        Ok(credentials)
+    }
+
+    /// One answer for each realm.
+    fn answers<H: From<Credentials>>(
+        &self,
+        request: &Request,
+        challenges: impl Iterator<Item = Result<Challenge, HeaderError>>,
+        cnonce: &str,
+        nonce_count: u32,
+    ) -> Result<Vec<H>, Unanswerable> {
+        let mut answers = Vec::new();
+        let mut realms = Vec::new();
+        let mut why = Unanswerable::Missing;
+        for challenge in challenges {
+            let answer = challenge.map_err(|_| Unanswerable::Malformed).and_then(|challenge| {
+                let question = Question::read(&challenge)?;
+                let realm = unescaped(question.realm).into_owned();
+                let (method, uri, body) = (request.method(), request.target(), request.body());
+                Ok((realm, self.answer(&question, &method, &uri, &body, cnonce, nonce_count)?))
+            });
+            match answer {
+                Ok((realm, _)) if realms.contains(&realm) => {}
+                Ok((realm, credentials)) => {
+                    realms.push(realm);
+                    answers.push(H::from(credentials));
+                }
+                Err(found) if why == Unanswerable::Missing => why = found,
+                Err(_) => {}
+            }
+        }
+        if answers.is_empty() { Err(why) } else { Ok(answers) }
+    }
+}
+
+/// Puts answers in place of those for the same realms.
+fn replace<H: TypedHeader + std::ops::Deref<Target = Credentials>>(request: &mut Request, answers: Vec<H>) {
+    request.headers.retain(|old: &H| answers.iter().all(|new| new.param("realm") != old.param("realm")));
+    for answer in &answers {
+        request.headers.push(answer);
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("username", &self.username).field("realm", &self.realm).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Algorithm;
+    use super::*;
+    use crate::message::{Message, StatusCode};
+
+    fn invite() -> Request {
+        let text = "INVITE sip:bob@ims.example SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n\r\n";
+        let Ok(Message::Request(request)) = Message::parse(text.into()) else { panic!("a request") };
+        request
+    }
+
+    /// What `login` answers to a response with these header lines.
+    fn check(login: &Login, challenges: &[&str], expected: Result<&[&str], Unanswerable>) {
+        let mut request = invite();
+        let mut response = request.reply(StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        for line in challenges {
+            let (name, value) = line.split_once(": ").unwrap();
+            response.headers.push_raw(name, value.as_bytes());
+        }
+        let outcome = login.authorize(&mut request, &response, "c1", 1);
+        assert_eq!(outcome.err(), expected.err(), "{challenges:?}");
+        let answers: Vec<String> = request
+            .headers
+            .iter()
+            .filter(|(name, _)| name.ends_with(b"Authorization"))
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value);
+                let part = |name: &str| {
+                    let from = value.find(&format!("{name}=")).map_or(value.len(), |at| at + name.len() + 1);
+                    value[from..].split(',').next().unwrap_or_default().trim_matches('"').to_string()
+                };
+                format!("{} {} {}", String::from_utf8_lossy(name), part("realm"), part("algorithm"))
+            })
+            .collect();
+        assert_eq!(answers, expected.unwrap_or_default(), "{challenges:?}");
+    }
+
+    #[test]
+    fn each_realm_is_answered_once_by_the_first_challenge_that_can_be() {
+        let login = Login::new("alice", "secret");
+        check(
+            &login,
+            &[
+                r#"Proxy-Authenticate: Digest realm="a", nonce="1", algorithm=SHA-512-256, qop="auth""#,
+                r#"Proxy-Authenticate: Digest realm="a", nonce="2", algorithm=SHA-256, qop="auth""#,
+                r#"Proxy-Authenticate: Digest realm="a", nonce="3", algorithm=MD5, qop="auth""#,
+                r#"Proxy-Authenticate: Digest realm="b", nonce="4", qop="auth""#,
+                r#"WWW-Authenticate: Digest realm="c", nonce="5", qop="auth""#,
+            ],
+            Ok(&["Authorization c MD5", "Proxy-Authorization a SHA-256", "Proxy-Authorization b MD5"]),
+        );
+    }
+
+    /// Threat I11: a challenge of a stranger's realm gets no answer.
+    #[test]
+    fn other_realms_are_not_answered() {
+        let login = Login::new("alice", "secret").with_realm("ims.example");
+        check(&login, &[r#"WWW-Authenticate: Digest realm="evil", nonce="1""#], Err(Unanswerable::Realm));
+        check(
+            &login,
+            &[
+                r#"WWW-Authenticate: Digest realm="evil", nonce="1""#,
+                r#"WWW-Authenticate: Digest realm="ims.example", nonce="2""#,
+            ],
+            Ok(&["Authorization ims.example MD5"]),
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_answered_says_why() {
+        let login = Login::new("alice", "secret");
+        check(&login, &[], Err(Unanswerable::Missing));
+        check(&login, &[r#"Proxy-Authenticate: Digest realm="a"#], Err(Unanswerable::Malformed));
+        check(&login, &[r#"WWW-Authenticate: Digest realm="a""#], Err(Unanswerable::Malformed));
+        let akav1 = r#"WWW-Authenticate: Digest realm="a", nonce="1", algorithm=AKAv1-MD5"#;
+        check(&login, &[akav1], Err(Unanswerable::Algorithm));
+        check(&login, &[r#"WWW-Authenticate: Digest realm="a", nonce="1", qop="x""#], Err(Unanswerable::Qop));
+    }
+
+    #[test]
+    fn a_second_answer_takes_the_place_of_the_first() {
+        let login = Login::new("alice", "secret");
+        let mut request = invite();
+        request.headers.push_raw("Proxy-Authorization", br#"Digest realm="a""#);
+        for (nonce, realm) in [("1", "a"), ("2", "b"), ("3", "a")] {
+            let mut response = request.reply(StatusCode::UNAUTHORIZED);
+            let question = Question::new(realm, nonce, Algorithm::Md5);
+            response.headers.push(&WwwAuthenticate(question.to_challenge()));
+            login.authorize(&mut request, &response, "c1", 1).unwrap();
+        }
+        let nonces: Vec<Authorization> = request.headers.all().unwrap();
+        let nonces: Vec<_> = nonces.iter().map(|found| found.param("nonce").unwrap().into_owned()).collect();
+        assert_eq!(nonces, ["2", "3"]);
+        assert_eq!(request.headers.raw("Proxy-Authorization"), Some(&br#"Digest realm="a""#[..]));
+
+        let mut response = request.reply(StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        for realm in ["a", "b"] {
+            response.headers.push(&ProxyAuthenticate(Question::new(realm, "4", Algorithm::Md5).to_challenge()));
+        }
+        login.authorize(&mut request, &response, "c1", 1).unwrap();
+        assert_eq!(request.headers.all::<ProxyAuthorization>().map(|found| found.len()), Ok(2));
+    }
+
+    #[test]
+    fn what_the_challenge_says_comes_back() {
+        let login = Login::new(r#"al"ice"#, "secret");
+        let mut question = Question::new(r#"r\"s"#, r"n\\", Algorithm::Md5Sess);
+        question.opaque = Some("o p");
+        question.qop = vec![Qop::AuthInt, Qop::Absent];
+        let answer = login.answer(&question, &Method::Invite, "sip:b", b"", "c1", 0xab).unwrap();
+        for (name, expected) in [
+            ("username", r#""al\"ice""#),
+            ("realm", r#""r\"s""#),
+            ("nonce", r#""n\\""#),
+            ("opaque", r#""o p""#),
+            ("qop", "auth-int"),
+            ("nc", "000000ab"),
+            ("cnonce", r#""c1""#),
+            ("algorithm", "MD5-sess"),
+        ] {
+            assert_eq!(answer.params().get(name), Some(expected), "{name}");
+        }
+        question.qop = vec![Qop::AuthInt, Qop::Auth];
+        let both = login.answer(&question, &Method::Invite, "sip:b", b"", "c1", 1).unwrap();
+        assert_eq!(both.params().get("qop"), Some("auth"));
+        question.qop = vec![Qop::Absent];
+        let plain = login.answer(&question, &Method::Invite, "sip:b", b"", "c1", 1).unwrap();
+        assert_eq!((plain.params().get("nc"), plain.params().get("cnonce")), (None, Some(r#""c1""#)));
+        question.qop = vec![];
+        let none = login.answer(&question, &Method::Invite, "sip:b", b"", "c1", 1);
+        assert_eq!(none.err(), Some(Unanswerable::Qop));
+        assert!(!format!("{login:?}").contains("secret"));
+    }
+}

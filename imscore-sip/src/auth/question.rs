@@ -1,0 +1,163 @@
+//! Digest challenges: what a server asks, written and read (RFC 7616 §3.3, RFC 3261 §22.4).
+
+use super::algorithm::{Algorithm, Qop};
+use super::verify::between_quotes;
+use crate::header::Challenge;
+use crate::parse::params::unescaped;
+
+/// What a WWW-Authenticate or Proxy-Authenticate header asks by Digest. Texts are as they stand between their quotes,
+/// escapes included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Question<'a> {
+    /// Whose password is asked for.
+    pub realm: &'a str,
+    /// What makes the answer good for once.
+    pub nonce: &'a str,
+    /// How the answer is to be computed.
+    pub algorithm: Algorithm,
+    /// What the answer may cover, the best first. Never empty: [`Qop::Absent`] where a challenge names none.
+    pub qop: Vec<Qop>,
+    /// What the answer must bring back.
+    pub opaque: Option<&'a str>,
+    /// The last answer was right, but to a nonce that is no longer good.
+    pub stale: bool,
+}
+
+/// Why a challenge cannot be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unanswerable {
+    /// The response has no challenge.
+    #[error("no challenge")]
+    Missing,
+    /// It is for a realm that we have no password for.
+    #[error("realm is not ours")]
+    Realm,
+    /// Another scheme than Digest, or an algorithm that we do not know.
+    #[error("unknown scheme or algorithm")]
+    Algorithm,
+    /// It wants a protection that we do not know.
+    #[error("unknown quality of protection")]
+    Qop,
+    /// It is not what its grammar allows.
+    #[error("malformed challenge")]
+    Malformed,
+}
+
+impl<'a> Question<'a> {
+    /// A question with `auth` for protection.
+    pub fn new(realm: &'a str, nonce: &'a str, algorithm: Algorithm) -> Question<'a> {
+        Question { realm, nonce, algorithm, qop: vec![Qop::Auth], opaque: None, stale: false }
+    }
+
+    /// The header's value.
+    pub fn to_challenge(&self) -> Challenge {
+        let mut challenge = Challenge::new("Digest")
+            .with_quoted("realm", &unescaped(self.realm))
+            .with_quoted("nonce", &unescaped(self.nonce))
+            .with("algorithm", self.algorithm.as_str());
+        let names: Vec<&str> = self.qop.iter().filter(|qop| **qop != Qop::Absent).map(|qop| qop.as_str()).collect();
+        if !names.is_empty() {
+            challenge = challenge.with_quoted("qop", &names.join(","));
+        }
+        if let Some(opaque) = self.opaque {
+            challenge = challenge.with_quoted("opaque", &unescaped(opaque));
+        }
+        if self.stale { challenge.with("stale", "true") } else { challenge }
+    }
+
+    /// Reads a challenge.
+    ///
+    /// # Errors
+    /// What makes it none that we could answer.
+    pub fn read(challenge: &'a Challenge) -> Result<Question<'a>, Unanswerable> {
+        if !challenge.is_digest() {
+            return Err(Unanswerable::Algorithm);
+        }
+        let params = challenge.params();
+        let text = |name: &str| {
+            params.get(name).map(|value| between_quotes(value).map_err(|_| Unanswerable::Malformed)).transpose()
+        };
+        let (realm, nonce) = (text("realm")?, text("nonce")?);
+        let (Some(realm), Some(nonce)) = (realm, nonce.filter(|nonce| !nonce.is_empty())) else {
+            return Err(Unanswerable::Malformed);
+        };
+        let algorithm = text("algorithm")?.map_or(Some(Algorithm::Md5), Algorithm::find);
+        let qop = match text("qop")? {
+            None => vec![Qop::Absent],
+            Some(names) => names.split(',').filter_map(|name| Qop::find(name.trim_ascii())).collect(),
+        };
+        if qop.is_empty() {
+            return Err(Unanswerable::Qop);
+        }
+        Ok(Question {
+            realm,
+            nonce,
+            algorithm: algorithm.ok_or(Unanswerable::Algorithm)?,
+            qop,
+            opaque: text("opaque")?,
+            stale: text("stale")?.is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
+        })
+    }
+
+    /// True where its realm, escapes resolved, is that one.
+    pub(super) fn is_for(&self, realm: &str) -> bool {
+        unescaped(self.realm) == realm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytestring::ByteString;
+
+    use super::*;
+    use crate::header::{TypedHeader, WwwAuthenticate};
+
+    fn challenge(text: &str) -> Challenge {
+        WwwAuthenticate::decode(&ByteString::from(text)).unwrap().0
+    }
+
+    #[test]
+    fn a_question_is_written_and_read() {
+        let mut question = Question::new("ims.example", "n1", Algorithm::Sha256);
+        let text = r#"Digest realm="ims.example", nonce="n1", algorithm=SHA-256, qop="auth""#;
+        assert_eq!(question.to_challenge().to_string(), text);
+        assert_eq!(Question::read(&question.to_challenge()), Ok(question.clone()));
+        question.qop = vec![Qop::AuthInt, Qop::Auth];
+        question.opaque = Some(r#"o\""#);
+        question.stale = true;
+        let text = r#"Digest realm="ims.example", nonce="n1", algorithm=SHA-256, qop="auth-int,auth", opaque="o\"", stale=true"#;
+        assert_eq!(question.to_challenge().to_string(), text);
+        assert_eq!(Question::read(&question.to_challenge()), Ok(question.clone()));
+        question.qop = vec![Qop::Absent];
+        assert!(!question.to_challenge().to_string().contains("qop"));
+        assert_eq!(Question::read(&question.to_challenge()), Ok(question));
+    }
+
+    #[test]
+    fn a_question_is_read_or_not_to_be_answered() {
+        for (text, expected) in [
+            (r#"Digest realm="r", nonce="n""#, Ok((Algorithm::Md5, vec![Qop::Absent], false))),
+            (
+                r#"digest nonce="n",REALM="r",algorithm="md5",stale="TRUE",qop="auth-conf, auth""#,
+                Ok((Algorithm::Md5, vec![Qop::Auth], true)),
+            ),
+            (
+                r#"Digest realm="r", nonce="n", stale=FALSE, algorithm=SHA-256-sess, qop=auth-int"#,
+                Ok((Algorithm::Sha256Sess, vec![Qop::AuthInt], false)),
+            ),
+            (r#"Basic realm="r", nonce="n""#, Err(Unanswerable::Algorithm)),
+            (r#"Digest realm="r", nonce="n", algorithm=AKAv1-MD5"#, Err(Unanswerable::Algorithm)),
+            (r#"Digest realm="r", nonce="n", qop="auth-conf""#, Err(Unanswerable::Qop)),
+            (r#"Digest realm="r", nonce="n", qop="""#, Err(Unanswerable::Qop)),
+            (r#"Digest realm="r", nonce="""#, Err(Unanswerable::Malformed)),
+            (r#"Digest realm="r""#, Err(Unanswerable::Malformed)),
+            (r#"Digest nonce="n""#, Err(Unanswerable::Malformed)),
+        ] {
+            let challenge = challenge(text);
+            let found = Question::read(&challenge).map(|found| (found.algorithm, found.qop, found.stale));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+}

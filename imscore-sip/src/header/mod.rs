@@ -1,0 +1,125 @@
+//! Typed headers, one file each: value, decode, encode. [`Name`] is the one table of names.
+//!
+//! A typed value is the text that it was read from plus the places of its parts, so decoding one takes no
+//! allocation and a value can be kept as long as one likes.
+
+mod address;
+mod auth;
+mod call_id;
+mod contact;
+mod content;
+mod cseq;
+mod date;
+mod event;
+mod name;
+mod name_addr;
+mod names;
+mod network;
+mod number;
+mod parameterised;
+mod quick;
+mod reason;
+mod reliable;
+mod session_timer;
+mod text;
+mod tokens;
+mod via;
+
+use std::fmt::Display;
+
+use bytestring::ByteString;
+
+use crate::uri::UriError;
+
+pub use crate::parse::Params;
+pub use address::{
+    Diversion, From, HistoryInfo, PAssertedIdentity, PAssociatedUri, PCalledPartyId, PPreferredIdentity, PServedUser,
+    Path, RecordRoute, ReferTo, ReferredBy, ReplyTo, Route, ServiceRoute, SessionCase, To,
+};
+pub use auth::{Authorization, Challenge, Credentials, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
+pub use call_id::CallId;
+pub use contact::Contact;
+pub use content::{ContentDisposition, ContentType};
+pub use cseq::CSeq;
+pub(crate) use cseq::read as read_cseq;
+pub use date::{Date, RetryAfter};
+pub use event::{Event, SubscriptionState};
+pub use name::{AsName, Name};
+pub use name_addr::NameAddr;
+pub(crate) use names::Names;
+pub use network::{PAccessNetworkInfo, PChargingFunctionAddresses, PChargingVector, PVisitedNetworkId};
+pub(crate) use number::max_forwards as read_max_forwards;
+pub use number::{ContentLength, Expires, MaxBreadth, MaxForwards, MinExpires, RSeq};
+pub(crate) use quick::tag_of;
+pub use reason::{Reason, Warning};
+pub use reliable::RAck;
+pub use session_timer::{MinSe, Refresher, SessionExpires};
+pub use text::{Organization, Privacy, Server, Subject, UserAgent};
+pub use tokens::{Allow, ProxyRequire, Require, Supported, Unsupported};
+pub use via::Via;
+
+/// A header whose values can be decoded and written.
+pub trait TypedHeader: Sized + Display {
+    /// Which header it is.
+    const NAME: Name;
+
+    /// True where a line may hold several values between commas (RFC 3261 §7.3.1).
+    const LIST: bool = false;
+
+    /// Reads one value, white space trimmed and folds taken out.
+    ///
+    /// # Errors
+    /// [`Cause::Malformed`] for text that the header's grammar does not allow.
+    fn decode(value: &ByteString) -> Result<Self, HeaderError>;
+}
+
+/// A header that is looked at in every message, whether anybody asks for its value or not.
+pub(crate) trait Checked: TypedHeader {
+    /// What [`TypedHeader::decode`] refuses, without making a value. Folds are taken out of `value`.
+    fn check(value: &[u8]) -> Result<(), Cause>;
+}
+
+/// Why a header is not to be had as a typed value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} header {cause}")]
+pub struct HeaderError {
+    /// The header that was asked for.
+    pub name: Name,
+    /// What is wrong with it.
+    pub cause: Cause,
+}
+
+/// What is wrong with a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The message has no such header.
+    #[error("is missing")]
+    Missing,
+    /// Its value does not follow its grammar.
+    #[error("is malformed")]
+    Malformed,
+    /// A number in it is above what its clause allows.
+    #[error("holds a number that is too large")]
+    TooLarge,
+    /// It, or a parameter of it, stands more than once and may not.
+    #[error("stands more than once")]
+    Repeated,
+    /// It has more parameters, or longer parts, than this library reads.
+    #[error("exceeds a limit")]
+    Limit,
+}
+
+impl std::convert::From<UriError> for Cause {
+    fn from(error: UriError) -> Cause {
+        if error == UriError::TooLong { Cause::Limit } else { Cause::Malformed }
+    }
+}
+
+/// The decoding of a header by one rule over its whole text.
+pub(crate) fn decode<'a, H: TypedHeader, T>(
+    value: &'a ByteString,
+    rule: impl FnOnce(&'a ByteString) -> Result<T, Cause>,
+) -> Result<T, HeaderError> {
+    rule(value).map_err(|cause| HeaderError { name: H::NAME, cause })
+}

@@ -1,0 +1,278 @@
+//! An address with a display name and parameters: what From, To, Contact, Route and their like are made of
+//! (RFC 3261 §20.10, §25.1 `name-addr`, `addr-spec`).
+
+use std::borrow::Cow;
+
+use bytestring::ByteString;
+use memchr::{memchr, memchr3};
+use nom::Parser;
+use nom::bytes::complete::take_while;
+
+use super::{Cause, Params};
+use crate::parse::grammar::{self, fail, params, quoted_string, sws};
+use crate::parse::params::{push_param, push_quoted, unquoted};
+use crate::parse::part::{Part, push};
+use crate::uri::{self, SipUri, TelUri, Uri, is_its_text};
+
+/// `"Display name" <uri>;parameters`.
+#[derive(Clone)]
+pub struct NameAddr {
+    text: ByteString,
+    display_name: Part,
+    uri: Uri,
+    params: Part,
+}
+
+impl NameAddr {
+    /// `<uri>`, without display name and parameters.
+    pub fn new(uri: impl Into<Uri>) -> NameAddr {
+        NameAddr::of(None, uri.into(), "")
+    }
+
+    /// The display name, without quotes and escapes.
+    pub fn display_name(&self) -> Option<Cow<'_, str>> {
+        self.display_name.find(&self.text).filter(|name| !name.is_empty()).map(unquoted)
+    }
+
+    /// The address.
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The address, where it is a SIP or SIPS URI.
+    pub fn sip(&self) -> Option<&SipUri> {
+        self.uri.as_sip()
+    }
+
+    /// The parameters behind the address; those of the URI are not among them.
+    pub fn params(&self) -> Params<'_> {
+        Params::of(self.params.text(&self.text))
+    }
+
+    /// The value of a parameter without quotes and escapes; empty for one without a value.
+    pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.params().value(name)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same with another display name.
+    #[must_use]
+    pub fn with_display_name(&self, name: &str) -> NameAddr {
+        let mut quoted = String::with_capacity(name.len() + 2);
+        push_quoted(&mut quoted, name);
+        NameAddr::of(Some(&quoted), self.uri.clone(), self.params.text(&self.text))
+    }
+
+    /// The same with another address.
+    #[must_use]
+    pub fn with_uri(&self, uri: impl Into<Uri>) -> NameAddr {
+        NameAddr::of(self.display_name.find(&self.text), uri.into(), self.params.text(&self.text))
+    }
+
+    /// The same with the parameter in place of any of its name, behind all others. A value that is neither token nor
+    /// host is written in quotes.
+    #[must_use]
+    pub fn with_param<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> NameAddr {
+        let mut params = self.params().without(name);
+        push_param(&mut params, name, value.into());
+        NameAddr::of(self.display_name.find(&self.text), self.uri.clone(), &params)
+    }
+
+    /// The same without the parameters of that name.
+    #[must_use]
+    pub fn without_param(&self, name: &str) -> NameAddr {
+        let params = self.params().without(name);
+        NameAddr::of(self.display_name.find(&self.text), self.uri.clone(), &params)
+    }
+
+    /// Reads a value. Without angle brackets, where `bare` allows that, parameters are those of the header and a
+    /// question mark or comma is an error (RFC 3261 §20.10).
+    pub(super) fn read<'a>(
+        value: &'a ByteString,
+        bare: bool,
+        each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
+    ) -> Result<NameAddr, Cause> {
+        let text: &[u8] = value.as_bytes();
+        let [display_name, uri, params] = NameAddr::split(text, bare, each)?;
+        let uri = std::str::from_utf8(uri).map_err(|_| Cause::Malformed)?;
+        Ok(NameAddr {
+            uri: Uri::try_from(value.slice_ref(uri))?,
+            display_name: Part::of(text, display_name),
+            params: Part::of(text, params),
+            text: value.clone(),
+        })
+    }
+
+    /// What [`NameAddr::read`] refuses, without making a value.
+    pub(super) fn check<'a>(
+        value: &'a [u8],
+        bare: bool,
+        each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
+    ) -> Result<(), Cause> {
+        let [display_name, uri, _] = NameAddr::split(value, bare, each)?;
+        std::str::from_utf8(display_name).map_err(|_| Cause::Malformed)?;
+        Ok(uri::check(uri)?)
+    }
+
+    /// Display name, URI and parameters.
+    fn split<'a>(
+        value: &'a [u8],
+        bare: bool,
+        each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
+    ) -> Result<[&'a [u8]; 3], Cause> {
+        grammar::whole(value, |input| {
+            let (rest, (display_name, uri)) = address(input, bare)?;
+            let (rest, params) = params(rest, each)?;
+            Ok((rest, [display_name, uri, params]))
+        })
+    }
+
+    /// Puts a text together; `display_name` and `params` as they are to stand.
+    fn of(display_name: Option<&str>, uri: Uri, params: &str) -> NameAddr {
+        let mut text = String::with_capacity(uri.as_str().len() + params.len() + 32);
+        let display_name = match display_name.filter(|name| !name.is_empty()) {
+            None => Part::ABSENT,
+            Some(name) => {
+                let part = push(&mut text, name);
+                text.push(' ');
+                part
+            }
+        };
+        text.push('<');
+        text.push_str(uri.as_str());
+        text.push('>');
+        let params = push(&mut text, params);
+        NameAddr { text: text.into(), display_name, uri, params }
+    }
+}
+
+/// `name-addr / addr-spec`: display name and URI.
+fn address(input: &[u8], bare: bool) -> grammar::Parsed<'_, (&[u8], &[u8])> {
+    let (rest, display_name) = match input {
+        [b'"', ..] => quoted_string(input)?,
+        _ => take_while(is_display).parse(input)?,
+    };
+    let (rest, _) = sws(rest)?;
+    match rest {
+        [b'<', inner @ ..] => match memchr(b'>', inner) {
+            Some(end) => Ok((&inner[end + 1..], (display_name.trim_ascii_end(), &inner[..end]))),
+            None => fail(Cause::Malformed),
+        },
+        _ if bare => {
+            let end = memchr3(b';', b' ', b'\t', input).unwrap_or(input.len());
+            match memchr3(b'?', b',', b'"', &input[..end]) {
+                None => Ok((&input[end..], (&input[..0], &input[..end]))),
+                Some(_) => fail(Cause::Malformed),
+            }
+        }
+        _ => fail(Cause::Malformed),
+    }
+}
+
+/// What a display name without quotes may be made of: tokens and white space; also what is not ASCII, which should
+/// stand in quotes and often does not.
+fn is_display(byte: u8) -> bool {
+    crate::parse::is_token(byte) || matches!(byte, b' ' | b'\t' | 0x80..)
+}
+
+impl From<Uri> for NameAddr {
+    fn from(uri: Uri) -> NameAddr {
+        NameAddr::new(uri)
+    }
+}
+
+impl From<SipUri> for NameAddr {
+    fn from(uri: SipUri) -> NameAddr {
+        NameAddr::new(uri)
+    }
+}
+
+impl From<TelUri> for NameAddr {
+    fn from(uri: TelUri) -> NameAddr {
+        NameAddr::new(uri)
+    }
+}
+
+is_its_text!(NameAddr);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, bare: bool) -> Result<NameAddr, Cause> {
+        NameAddr::read(&text.into(), bare, |_, _| Ok(()))
+    }
+
+    #[test]
+    fn parts() {
+        for (text, display_name, uri, params) in [
+            ("<sip:a@h>", None, "sip:a@h", ""),
+            ("sip:a@h", None, "sip:a@h", ""),
+            ("sip:a@h ;   tag    = 1", None, "sip:a@h", " ;   tag    = 1"),
+            ("sip:a@h;x=y", None, "sip:a@h", ";x=y"),
+            ("caller<sip:a@h;x?y=z>;p", Some("caller"), "sip:a@h;x?y=z", ";p"),
+            ("A  B\t<tel:+1>", Some("A  B"), "tel:+1", ""),
+            (
+                r#""A \"B\" <sip:no>, C" <sip:a@h> ; p="x;y>" "#,
+                Some(r#"A "B" <sip:no>, C"#),
+                "sip:a@h",
+                r#" ; p="x;y>""#,
+            ),
+            (r#""" <urn:service:sos>"#, Some(""), "urn:service:sos", ""),
+            ("Zoë <sip:a@h>", Some("Zoë"), "sip:a@h", ""),
+        ] {
+            let found = read(text, true).unwrap_or_else(|cause| panic!("{text} {cause}"));
+            assert_eq!(found.display_name().as_deref(), display_name, "{text}");
+            assert_eq!((found.uri().as_str(), found.params().as_str()), (uri, params), "{text}");
+            assert_eq!(found.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        for text in [
+            "",
+            "<>",
+            "<sip:a@h",
+            "< sip:a@h >",
+            "<sip:a@h> x",
+            "<sip:a@h>;",
+            "<sip:a@h>;;x",
+            "<sip:a@h>;x=",
+            "<sip:a@h>;x=\"open",
+            "\"open <sip:a@h>",
+            "A, B <sip:a@h>",
+            "A:B <sip:a@h>",
+            "sip:a@h?x=y",
+            "sip:a@h,b",
+            "sip:a b@h",
+            "<sip:a@h>, <sip:b@h>",
+            "a@h",
+        ] {
+            assert!(read(text, true).is_err(), "{text}");
+        }
+        assert!(read("sip:a@h", false).is_err());
+    }
+
+    #[test]
+    fn edits() {
+        let base = read("A <sip:a@h>;tag=1;x", true).unwrap();
+        for (edited, expected) in [
+            (base.with_display_name("B \"C\"\r\n"), r#""B \"C\"  " <sip:a@h>;tag=1;x"#),
+            (base.with_uri("tel:+1".parse::<Uri>().unwrap()), "A <tel:+1>;tag=1;x"),
+            (base.with_param("TAG", "2").with_param("i", "<urn:x>"), "A <sip:a@h>;x;TAG=2;i=\"<urn:x>\""),
+            (base.without_param("tag"), "A <sip:a@h>;x"),
+            (NameAddr::new("sip:b@h".parse::<Uri>().unwrap()).with_param("lr", None), "<sip:b@h>;lr"),
+            (read("sip:a@h;tag=1", true).unwrap().with_param("y", None), "<sip:a@h>;tag=1;y"),
+        ] {
+            assert_eq!(edited.as_str(), expected);
+            let decoded = read(expected, true).unwrap();
+            assert_eq!(decoded.display_name(), edited.display_name());
+            assert_eq!((decoded.uri(), decoded.params().as_str()), (edited.uri(), edited.params().as_str()));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Lists of words: option tags (RFC 3261 §20.29, §20.32, §20.37, §20.40) and methods (§20.5).
+
+use std::fmt;
+
+use bytestring::ByteString;
+
+use super::{HeaderError, Name, TypedHeader, decode};
+use crate::message::{Headers, Method};
+use crate::parse::{grammar, list};
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $type:ident $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $type(pub ByteString);
+
+        impl $type {
+            /// True for that option tag, in any case.
+            pub fn is(&self, tag: &str) -> bool {
+                self.0.eq_ignore_ascii_case(tag)
+            }
+        }
+
+        impl TypedHeader for $type {
+            const NAME: Name = Name::$name;
+            const LIST: bool = true;
+
+            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
+                decode::<$type, _>(value, |value| grammar::whole(value.as_bytes(), grammar::token))
+                    .map(|_| $type(value.clone()))
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $type {
+            fn from(tag: &str) -> $type {
+                $type(tag.into())
+            }
+        }
+    )*};
+}
+
+options! {
+    /// An extension that the server must understand.
+    Require REQUIRE;
+    /// An extension that every proxy must understand.
+    ProxyRequire PROXY_REQUIRE;
+    /// An extension that the sender understands.
+    Supported SUPPORTED;
+    /// An extension that was required and is not understood.
+    Unsupported UNSUPPORTED;
+}
+
+/// A method that the sender understands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Allow(pub Method);
+
+impl TypedHeader for Allow {
+    const NAME: Name = Name::ALLOW;
+    const LIST: bool = true;
+
+    fn decode(value: &ByteString) -> Result<Allow, HeaderError> {
+        decode::<Allow, _>(value, |value| grammar::whole(value.as_bytes(), grammar::token))
+            .map(|token| Allow(Method::known(token).unwrap_or_else(|| Method::Extension(value.clone()))))
+    }
+}
+
+impl fmt::Display for Allow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Headers {
+    /// True where Supported names that option tag.
+    pub fn supports(&self, tag: &str) -> bool {
+        self.lists(Name::SUPPORTED, |word| word.eq_ignore_ascii_case(tag.as_bytes()))
+    }
+
+    /// True where Require names that option tag.
+    pub fn requires(&self, tag: &str) -> bool {
+        self.lists(Name::REQUIRE, |word| word.eq_ignore_ascii_case(tag.as_bytes()))
+    }
+
+    /// True where Allow names that method.
+    pub fn allows(&self, method: &Method) -> bool {
+        self.lists(Name::ALLOW, |word| word == method.as_str().as_bytes())
+    }
+
+    fn lists(&self, name: Name, is: impl Fn(&[u8]) -> bool) -> bool {
+        self.raw_all(name).any(|line| list::split(line).any(&is))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+
+    #[test]
+    fn words_of_lists() {
+        let text = "INVITE sip:b@h SIP/2.0\r\nSupported: timer, 100rel,\r\n Path\r\nk:\r\nRequire: precondition\r\n\
+            Allow: INVITE ,ACK, invite2\r\n\r\n";
+        let message = Message::parse(text.into()).unwrap();
+        let headers = message.headers();
+        let supported: Vec<Supported> = headers.all().unwrap();
+        assert_eq!(supported, [Supported::from("timer"), "100rel".into(), "Path".into()]);
+        assert_eq!(headers.all(), Ok(vec![Allow(Method::Invite), Allow(Method::Ack), Allow("invite2".into())]));
+        assert!(headers.supports("path") && headers.supports("100rel") && !headers.supports("100"));
+        assert!(headers.requires("Precondition") && !headers.requires("timer"));
+        assert!(headers.allows(&Method::Ack) && !headers.allows(&Method::Bye) && !headers.allows(&"ack".into()));
+    }
+
+    #[test]
+    fn words_are_tokens() {
+        for text in ["a b", "a;b", "\"a\"", ""] {
+            assert!(Require::decode(&text.into()).is_err(), "{text}");
+        }
+        assert!(Unsupported::decode(&"100rel".into()).unwrap().is("100REL"));
+    }
+}

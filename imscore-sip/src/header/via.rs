@@ -1,0 +1,293 @@
+//! Via (RFC 3261 §20.42).
+
+use std::net::IpAddr;
+
+use bytestring::ByteString;
+use nom::Parser;
+use nom::combinator::opt;
+use nom::sequence::preceded;
+
+use super::{Cause, Checked, HeaderError, Name, Params, TypedHeader, decode};
+use crate::parse::grammar::{self, Parsed, number_to, once, params, spaced, token};
+use crate::parse::params::{push_param, push_token};
+use crate::parse::part::{Part, push};
+use crate::transport::Transport;
+use crate::uri::{address, is_its_text};
+
+/// One hop that a request took: how it was sent and where its responses go.
+#[derive(Clone)]
+pub struct Via {
+    text: ByteString,
+    parts: Parts,
+}
+
+/// Where the parts of a value stand.
+#[derive(Clone, Copy)]
+struct Parts {
+    transport: Part,
+    host: Part,
+    port: Option<u16>,
+    branch: Part,
+    params: Part,
+}
+
+impl Via {
+    /// `SIP/2.0/<transport> <sent_by>;branch=<branch>`. `sent_by` is a host, an IPv6 address in brackets, and possibly
+    /// a port.
+    pub fn new(transport: Transport, sent_by: &str, branch: &str) -> Via {
+        let mut text = String::with_capacity(sent_by.len() + branch.len() + 48);
+        text.push_str("SIP/2.0/");
+        let transport = push(&mut text, transport.as_str());
+        text.push(' ');
+        let (host, port) = match sent_by.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+            _ => (sent_by, None),
+        };
+        let host = push(&mut text, host);
+        if let Some(port) = port {
+            text.push_str(&format!(":{port}"));
+        }
+        let params = text.len();
+        text.push_str(";branch=");
+        let start = text.len();
+        push_token(&mut text, branch);
+        let (branch, params) = (Part::between(start, text.len()), Part::between(params, text.len()));
+        let parts = Parts { transport, host, port, branch, params };
+        Via { text: text.into(), parts }
+    }
+
+    /// How the request was sent, `UDP`; [`Transport::find`] knows ours.
+    pub fn transport(&self) -> &str {
+        self.parts.transport.text(&self.text)
+    }
+
+    /// The host of the sent-by as it stands, an IPv6 address in its brackets.
+    pub fn host(&self) -> &str {
+        self.parts.host.text(&self.text)
+    }
+
+    /// The host of the sent-by, where it is an address.
+    pub fn host_ip(&self) -> Option<IpAddr> {
+        address(self.host())
+    }
+
+    /// The port of the sent-by that is written.
+    pub fn port(&self) -> Option<u16> {
+        self.parts.port
+    }
+
+    /// What names the transaction.
+    pub fn branch(&self) -> Option<&str> {
+        self.parts.branch.find(&self.text)
+    }
+
+    /// Where the request came from, as its receiver saw it (RFC 3261 §18.2.1).
+    pub fn received(&self) -> Option<IpAddr> {
+        received_address(self.params().get("received")?)
+    }
+
+    /// `Some(None)`: the sender asks for the port that its request came from; `Some(Some(port))`: that port
+    /// (RFC 3581 §3, §4).
+    pub fn rport(&self) -> Option<Option<u16>> {
+        self.params().get("rport").map(|port| port.parse().ok())
+    }
+
+    /// Where responses are to go instead (RFC 3261 §18.2.2).
+    pub fn maddr(&self) -> Option<&str> {
+        self.params().get("maddr")
+    }
+
+    /// The hops of a multicast datagram.
+    pub fn ttl(&self) -> Option<u8> {
+        self.params().get("ttl")?.parse().ok()
+    }
+
+    /// All parameters.
+    pub fn params(&self) -> Params<'_> {
+        Params::of(self.parts.params.text(&self.text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same with `received`, in place of any that it has (RFC 3261 §18.2.1).
+    #[must_use]
+    pub fn with_received(&self, address: IpAddr) -> Via {
+        self.with_param("received", address.to_string().as_str())
+    }
+
+    /// The same with `rport`: without a value to ask for the source port, with it to tell (RFC 3581 §3, §4).
+    #[must_use]
+    pub fn with_rport(&self, port: impl Into<Option<u16>>) -> Via {
+        let port = port.into().map(|port| port.to_string());
+        self.with_param("rport", port.as_deref())
+    }
+
+    /// The same with the parameter in place of any of its name, behind all others.
+    #[must_use]
+    pub fn with_param<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> Via {
+        let mut params = self.params().without(name);
+        push_param(&mut params, name, value.into());
+        let mut text = self.text[..self.parts.params.start()].to_string();
+        let part = push(&mut text, &params);
+        let text = ByteString::from(text);
+        let branch = Params::of(part.text(&text)).get("branch").map(str::as_bytes);
+        let parts = Parts { branch: Part::of_some(text.as_bytes(), branch), params: part, ..self.parts };
+        Via { text, parts }
+    }
+
+    fn read(value: &ByteString) -> Result<Via, Cause> {
+        Ok(Via { parts: Parts::read(value.as_bytes())?, text: value.clone() })
+    }
+}
+
+impl Parts {
+    /// Takes a value apart.
+    fn read(text: &[u8]) -> Result<Parts, Cause> {
+        let (mut branch, mut received, mut rport, mut ttl) = (None, None, None, None);
+        let (mut maddr, mut asked) = (None, false);
+        let (transport, (host, port), params) = grammar::whole(text, |input| {
+            let (rest, transport) = sent_protocol(input)?;
+            let (rest, sent_by) = preceded(grammar::lws, sent_by).parse(rest)?;
+            let (rest, params) = params(rest, |name, value| match name {
+                name if name.eq_ignore_ascii_case(b"branch") => once(&mut branch, value),
+                name if name.eq_ignore_ascii_case(b"received") => once(&mut received, value),
+                name if name.eq_ignore_ascii_case(b"rport") && (asked || value.is_none()) => {
+                    if std::mem::replace(&mut asked, true) { Err(Cause::Repeated) } else { Ok(()) }
+                }
+                name if name.eq_ignore_ascii_case(b"rport") => once(&mut rport, value),
+                name if name.eq_ignore_ascii_case(b"ttl") => once(&mut ttl, value),
+                name if name.eq_ignore_ascii_case(b"maddr") => once(&mut maddr, value),
+                _ => Ok(()),
+            })?;
+            Ok((rest, (transport, sent_by, params)))
+        })?;
+        let number = |value: &[u8], max| match number_to(max)(value) {
+            Ok(([], _)) => Ok(()),
+            Ok(_) => Err(Cause::Malformed),
+            Err(nom::Err::Error(cause) | nom::Err::Failure(cause)) => Err(cause),
+            Err(nom::Err::Incomplete(_)) => Err(Cause::Malformed),
+        };
+        rport.map_or(Ok(()), |port| if asked { Err(Cause::Repeated) } else { number(port, u16::MAX.into()) })?;
+        ttl.map_or(Ok(()), |ttl| number(ttl, u8::MAX.into()))?;
+        let valid = |value: &[u8]| std::str::from_utf8(value).is_ok_and(|text| received_address(text).is_some());
+        if received.is_some_and(|value| !valid(value)) {
+            return Err(Cause::Malformed);
+        }
+        Ok(Parts {
+            transport: Part::of(text, transport),
+            host: Part::of(text, host),
+            port,
+            branch: Part::of_some(text, branch),
+            params: Part::of(text, params),
+        })
+    }
+}
+
+/// `sent-protocol`: the transport of it.
+fn sent_protocol(input: &[u8]) -> Parsed<'_> {
+    (token, spaced(b'/'), token, spaced(b'/'), token).map(|(_, _, _, _, transport)| transport).parse(input)
+}
+
+/// `sent-by`
+fn sent_by(input: &[u8]) -> Parsed<'_, (&[u8], Option<u16>)> {
+    (grammar::host, opt(preceded(spaced(b':'), grammar::port))).parse(input)
+}
+
+/// `received` and RFC 5118 §4.5: an IPv6 address, brackets or none.
+fn received_address(text: &str) -> Option<IpAddr> {
+    address(text).or_else(|| text.parse().ok())
+}
+
+impl TypedHeader for Via {
+    const NAME: Name = Name::VIA;
+    const LIST: bool = true;
+
+    fn decode(value: &ByteString) -> Result<Via, HeaderError> {
+        decode::<Via, _>(value, Via::read)
+    }
+}
+
+impl Checked for Via {
+    fn check(value: &[u8]) -> Result<(), Cause> {
+        Parts::read(value).map(drop)
+    }
+}
+
+is_its_text!(Via);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn via(text: &str) -> Via {
+        Via::decode(&text.into()).unwrap_or_else(|error| panic!("{text} {error}"))
+    }
+
+    #[test]
+    fn parts() {
+        let via = via("SIP / 2.0\t/ UDP   [2001:db8::9] : 5070 ; rport=5072;branch = z9hG4bK1;\
+             received=2001:db8::a7;maddr=192.0.2.9;ttl=16;alias;x=\"a;branch=no\"");
+        assert_eq!((via.transport(), via.host(), via.port()), ("UDP", "[2001:db8::9]", Some(5070)));
+        assert_eq!(via.branch(), Some("z9hG4bK1"));
+        assert_eq!(via.host_ip(), "2001:db8::9".parse().ok());
+        assert_eq!(via.received(), "2001:db8::a7".parse().ok());
+        assert_eq!((via.rport(), via.maddr(), via.ttl()), (Some(Some(5072)), Some("192.0.2.9"), Some(16)));
+        assert!(via.params().contains("alias"));
+    }
+
+    /// RFC 5118 §4.5.
+    #[test]
+    fn received_with_and_without_brackets() {
+        for value in ["2001:db8::a7", "[2001:db8::a7]"] {
+            let via = via(&format!("SIP/2.0/UDP h;received={value};branch=z9hG4bK1"));
+            assert_eq!(via.received(), "2001:db8::a7".parse().ok());
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        let long = format!("SIP/2.0/UDP h;branch={}", "b".repeat(257));
+        for text in [
+            "",
+            "SIP/2.0/UDP",
+            "SIP/2.0 h",
+            "SIP/2.0/UDP h;;branch=1",
+            "SIP/2.0/UDP h;branch=1;",
+            "SIP/2.0/UDP h;branch=",
+            "SIP/2.0/UDP h;branch",
+            "SIP/2.0/UDP h;branch=\"1\"",
+            "SIP/2.0/UDP h;branch=1;Branch=2",
+            "SIP/2.0/UDP h;rport;rport=1",
+            "SIP/2.0/UDP h;rport=1;rport",
+            "SIP/2.0/UDP h;rport=65536",
+            "SIP/2.0/UDP h;rport=x",
+            "SIP/2.0/UDP h;ttl=256",
+            "SIP/2.0/UDP h;received=name",
+            "SIP/2.0/UDP h:65536",
+            "SIP/2.0/UDP 2001:db8::9",
+            "SIP/2.0/UDP h x",
+            &long,
+        ] {
+            assert!(Via::decode(&text.into()).is_err(), "{text}");
+        }
+        assert!(Via::decode(&format!("SIP/2.0/UDP h;branch={}", "b".repeat(256)).into()).is_ok());
+    }
+
+    #[test]
+    fn building() {
+        let built = Via::new(Transport::Tcp, "[2001:db8::1]:5058", "z9hG4bK1");
+        assert_eq!(built.to_string(), "SIP/2.0/TCP [2001:db8::1]:5058;branch=z9hG4bK1");
+        let read = via(built.as_str());
+        assert_eq!((read.host(), read.port(), read.branch()), (built.host(), built.port(), built.branch()));
+        assert_eq!(Via::new(Transport::Udp, "[2001:db8::1]", "b").host(), "[2001:db8::1]");
+
+        let asked = built.with_rport(None);
+        assert_eq!(asked.rport(), Some(None));
+        let told = asked.with_received("192.0.2.7".parse().unwrap()).with_rport(5072);
+        assert_eq!(told.to_string(), "SIP/2.0/TCP [2001:db8::1]:5058;branch=z9hG4bK1;received=192.0.2.7;rport=5072");
+        assert_eq!((told.rport(), told.received()), (Some(Some(5072)), "192.0.2.7".parse().ok()));
+    }
+}

@@ -1,0 +1,130 @@
+//! Responses.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{Headers, Line, Lines, Span, StatusCode};
+use crate::header::{Name, TypedHeader};
+
+/// A response: its status line, its headers, its body.
+#[derive(Clone)]
+pub struct Response {
+    /// The header lines.
+    pub headers: Headers,
+    status: StatusCode,
+    /// The reason phrase in the received bytes.
+    reason: (u16, u16),
+    body: Span,
+}
+
+const VERSION: &[u8] = b"SIP/2.0";
+
+/// The place of a reason phrase that was replaced.
+const REWRITTEN: (u16, u16) = (0, 0);
+
+impl Response {
+    pub(super) fn received(headers: Headers, status: u16, reason: (u16, u16), body: Span) -> Response {
+        let status = StatusCode::new(status).unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
+        Response { headers, status, reason, body }
+    }
+
+    /// A response whose lines of the `copied` names are those of a request, in the request's order.
+    pub(super) fn built(status: StatusCode, request: &Headers, copied: &[Name]) -> Response {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(format!("SIP/2.0 {status} {}\r\n", status.reason()).as_bytes());
+        let reason = (12, bytes.len() as u16 - 2);
+        let mut lines = Lines::new();
+        let mut put = |name: Name, value: &[u8]| {
+            let start = bytes.len();
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value);
+            bytes.extend_from_slice(b"\r\n");
+            lines.extend(Line::new(name, start, name.as_str().len() + 2, bytes.len() - start));
+        };
+        for (name, value) in request.named() {
+            if copied.contains(&name) {
+                put(name, value);
+            }
+        }
+        put(Name::CONTENT_LENGTH, b"0");
+        let end = bytes.len() as u32;
+        let headers = Headers { bytes: bytes.into(), lines, edits: None };
+        Response { headers, status, reason, body: Span { start: end, end } }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The reason phrase as it stands.
+    pub fn reason(&self) -> &[u8] {
+        match self.reason {
+            REWRITTEN => self.status.reason().as_bytes(),
+            (start, end) => &self.headers.bytes[usize::from(start)..usize::from(end)],
+        }
+    }
+
+    /// Puts another status code in place, with the reason phrase that belongs to it.
+    pub fn set_status(&mut self, status: StatusCode) {
+        (self.status, self.reason) = (status, REWRITTEN);
+    }
+
+    /// Gives the response a To tag, unless it has one.
+    pub fn set_to_tag(&mut self, tag: &str) {
+        let Some(to) = self.headers.raw(Name::TO) else {
+            return;
+        };
+        if crate::header::tag_of(to).is_none() {
+            let tagged = [to, b";tag=", tag.as_bytes()].concat();
+            self.headers.replace_raw(Name::TO, &tagged);
+        }
+    }
+
+    /// The response with a To tag, unless it has one.
+    #[must_use]
+    pub fn with_to_tag(mut self, tag: &str) -> Response {
+        self.set_to_tag(tag);
+        self
+    }
+
+    /// Adds a header behind all others.
+    #[must_use]
+    pub fn with<H: TypedHeader>(mut self, header: H) -> Response {
+        self.headers.push(&header);
+        self
+    }
+
+    /// Puts a body in place, with its Content-Type and Content-Length.
+    #[must_use]
+    pub fn with_body(mut self, content_type: &str, body: impl Into<Bytes>) -> Response {
+        self.headers.set_body(content_type, body.into());
+        self
+    }
+
+    /// The body.
+    pub fn body(&self) -> Bytes {
+        self.headers.body(self.body)
+    }
+
+    /// The bytes to send.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.headers.capacity());
+        // RFC 3261 §7.1: in capitals, however it came.
+        out.extend_from_slice(VERSION);
+        match self.reason {
+            REWRITTEN => out.extend_from_slice(format!(" {} {}", self.status, self.status.reason()).as_bytes()),
+            (_, end) => out.extend_from_slice(&self.headers.bytes[VERSION.len()..usize::from(end)]),
+        }
+        out.extend_from_slice(b"\r\n");
+        self.headers.finish(self.body, out)
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", String::from_utf8_lossy(&self.to_bytes()))
+    }
+}

@@ -1,0 +1,50 @@
+//! A part of a value's text, kept as offsets.
+
+/// Where a part of a text stands in it. Offsets of another text give another part or none, never a panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    from: u32,
+    to: u32,
+}
+
+impl Part {
+    /// A part that is not there; an empty one is.
+    pub(crate) const ABSENT: Part = Part { from: u32::MAX, to: 0 };
+
+    /// The place of `piece`, which is a slice of `text`.
+    pub(crate) fn of(text: &[u8], piece: &[u8]) -> Part {
+        let from = (piece.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+        Part::between(from, from.wrapping_add(piece.len()))
+    }
+
+    /// As [`Part::of`], or absent.
+    pub(crate) fn of_some(text: &[u8], piece: Option<&[u8]>) -> Part {
+        piece.map_or(Part::ABSENT, |piece| Part::of(text, piece))
+    }
+
+    pub(crate) fn between(from: usize, to: usize) -> Part {
+        Part { from: from as u32, to: to as u32 }
+    }
+
+    /// Where it begins.
+    pub(crate) fn start(self) -> usize {
+        self.from as usize
+    }
+
+    /// The part, where it is there.
+    pub(crate) fn find(self, text: &str) -> Option<&str> {
+        text.get(self.from as usize..self.to as usize)
+    }
+
+    /// The part, or an empty text.
+    pub(crate) fn text(self, text: &str) -> &str {
+        self.find(text).unwrap_or_default()
+    }
+}
+
+/// Appends to a text and says where.
+pub(crate) fn push(out: &mut String, piece: &str) -> Part {
+    let from = out.len();
+    out.push_str(piece);
+    Part::between(from, out.len())
+}

@@ -1,0 +1,200 @@
+//! One engine with its sockets.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::gate::Gate;
+use super::io::{Input, Io};
+use super::listen::{self, BindError, Bound, ListenAddress};
+use super::mail::{Origin, Post};
+use super::ready::Token;
+use super::{Counters, Settings, Shutdown};
+use crate::engine::{Engine, Output};
+use crate::message::Message;
+use crate::transport::Listener;
+
+/// Events of a turn that nobody asked for; then other tasks have theirs.
+const EVENTS: usize = 64;
+
+/// How long the last bytes may take to leave when an endpoint ends.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// An engine and the sockets that it sends and receives with: one task does both.
+///
+/// Whoever owns it awaits [`next`](Endpoint::next), which moves bytes until the engine has an event, and calls the
+/// engine between two events. Nothing moves while nobody awaits. It costs least in a task of a `current_thread`
+/// runtime, or in one that was spawned; the main future of a multi-threaded runtime is woken across threads.
+pub struct Endpoint<E: Engine> {
+    engine: E,
+    io: Io,
+    listeners: Vec<Listener>,
+}
+
+impl<E: Engine> Endpoint<E> {
+    /// Listens with the default [`Settings`] and makes the engine, which is told what it listens on.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on; the error names it and says what to do.
+    pub async fn bind(
+        listen: impl IntoIterator<Item = ListenAddress>,
+        make: impl FnOnce(Vec<Listener>) -> E,
+    ) -> Result<Endpoint<E>, BindError> {
+        Endpoint::bind_with(Settings::default(), listen, make).await
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// As [`bind`](Endpoint::bind).
+    pub async fn bind_with(
+        settings: Settings,
+        listen: impl IntoIterator<Item = ListenAddress>,
+        make: impl FnOnce(Vec<Listener>) -> E,
+    ) -> Result<Endpoint<E>, BindError> {
+        let listen: Vec<ListenAddress> = listen.into_iter().collect();
+        let (listeners, mut sockets) = listen::bind(&listen, 1, &settings)?;
+        let gate = Gate::new(settings.connections, settings.connections_per_address);
+        let (sockets, post) = sockets.pop().zip(Post::offices(1, 1).pop()).expect("there is one worker");
+        let counters = Arc::default();
+        Endpoint::start(listeners, sockets, post, gate, Arc::new(settings), counters, make).map_err(BindError::Runtime)
+    }
+
+    pub(super) fn start(
+        listeners: Vec<Listener>,
+        sockets: Vec<Bound>,
+        post: Post,
+        gate: Arc<Gate>,
+        settings: Arc<Settings>,
+        counters: Arc<Counters>,
+        make: impl FnOnce(Vec<Listener>) -> E,
+    ) -> io::Result<Endpoint<E>> {
+        let io = Io::new(&listeners, sockets, post, gate, settings, counters)?;
+        let mut engine = make(listeners.clone());
+        engine.set_waker(io.ready.signal(Token::Engine).into());
+        Ok(Endpoint { engine, io, listeners })
+    }
+
+    /// What the engine listens on, in the order of [`ListenerId`](crate::transport::ListenerId).
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// What was counted up to now; readable while the endpoint runs elsewhere.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.io.counters.clone()
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &E {
+        &self.engine
+    }
+
+    /// The engine, to be told what to do. What it has to send leaves with the next call of [`next`](Endpoint::next).
+    pub fn engine_mut(&mut self) -> &mut E {
+        &mut self.engine
+    }
+
+    /// Moves bytes until the engine has something to tell.
+    ///
+    /// Dropping the future loses nothing: the next call goes on from there.
+    pub async fn next(&mut self) -> E::Event {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// Moves bytes until it is told to stop, and drops the engine's events. Then no connection is accepted any more,
+    /// and the engine has the time of [`Shutdown::start`] to come to rest; it is at rest when it waits for no moment.
+    pub async fn run(mut self, shutdown: Shutdown) -> E {
+        let mut stop = pin!(shutdown.started());
+        let grace = poll_fn(|context| match stop.as_mut().poll(context) {
+            Poll::Pending => self.poll_run(context).map(|never| match never {}),
+            Poll::Ready(grace) => Poll::Ready(grace),
+        })
+        .await;
+        self.io.stop_accepting();
+        let at_rest = poll_fn(|context| match self.poll_run(context) {
+            Poll::Pending if self.io.deadline.is_none() && self.io.connections.is_flushed() => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(never) => match never {},
+        });
+        let _ = tokio::time::timeout(grace, at_rest).await;
+        self.io.connections.close_all(self.io.now.monotonic);
+        let flushed = poll_fn(|context| match self.poll_run(context) {
+            Poll::Pending if self.io.connections.is_flushed() => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(never) => match never {},
+        });
+        let _ = tokio::time::timeout(FLUSH, flushed).await;
+        self.engine
+    }
+
+    fn poll_run(&mut self, context: &mut Context<'_>) -> Poll<Infallible> {
+        for _ in 0..EVENTS {
+            if self.poll_next(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<E::Event> {
+        self.io.wake();
+        loop {
+            if let Some(event) = self.drain() {
+                self.io.flush();
+                return Poll::Ready(event);
+            }
+            let engine = &self.engine;
+            match self.io.next_input(|flow| engine.is_known(flow)) {
+                Some(input) => self.handle(input),
+                None if self.io.sleep(context) => return Poll::Pending,
+                None => {}
+            }
+        }
+    }
+
+    /// Does what the engine wants done, up to its next event.
+    fn drain(&mut self) -> Option<E::Event> {
+        loop {
+            match self.engine.poll_output() {
+                Output::Transmit(transmit) => self.io.transmit(transmit, Origin(self.io.post.worker)),
+                Output::Event(event) => return Some(event),
+                Output::Wait(deadline) => {
+                    self.io.deadline = deadline;
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.io.now;
+        match input {
+            Input::Message(message, flow) => match self.owner(&message) {
+                Some(other) => self.io.hand_over(other, message, flow),
+                None => self.engine.handle_message(message, flow, now),
+            },
+            Input::Owned(owned) => {
+                let (message, flow) = *owned;
+                self.engine.handle_message(message, flow, now);
+            }
+            Input::Malformed(bytes, error, flow) => self.engine.handle_malformed(&bytes, error, flow, now),
+            Input::Lost(flow) => self.engine.handle_flow_lost(flow, now),
+            Input::Failed(ticket) => self.engine.handle_send_failed(ticket, now),
+            Input::Timeout => self.engine.handle_timeout(now),
+        }
+    }
+
+    /// The other worker that a message belongs to.
+    fn owner(&self, message: &Message) -> Option<usize> {
+        if !self.io.post.has_others() {
+            return None;
+        }
+        self.engine.owner(message).filter(|owner| *owner != self.io.post.worker)
+    }
+}

@@ -1,0 +1,339 @@
+//! URIs: `sip:`, `sips:`, `tel:`, and any other scheme as text.
+//!
+//! A URI is its text and the places of its parts, so that it goes out as it came in. `==` compares texts; whether two
+//! URIs mean the same is [`Uri::equivalent`], a relation that is not transitive (RFC 3261 §19.1.4: a parameter of one
+//! side alone is passed over) and so can be no `Eq`.
+//!
+//! ```
+//! use imscore_sip::uri::{SipUri, Uri};
+//!
+//! let uri: SipUri = "sip:+15550100@ims.example;user=phone".parse()?;
+//! assert_eq!(uri.user(), Some("+15550100"));
+//! assert!(uri.is_phone());
+//! assert_eq!(uri.with_param("lr", None).without_param("user").as_str(), "sip:+15550100@ims.example;lr");
+//!
+//! let home: Uri = "sip:%61lice@IMS.example".parse()?;
+//! assert!(home.equivalent(&"sip:alice@ims.example;new=1".parse()?));
+//! # Ok::<(), imscore_sip::uri::UriError>(())
+//! ```
+
+mod compare;
+mod escape;
+mod sip;
+mod tel;
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytestring::ByteString;
+
+pub use crate::parse::Params;
+use crate::parse::part::Part;
+pub use escape::decoded;
+pub use sip::SipUri;
+pub(crate) use sip::address;
+pub use tel::TelUri;
+
+/// Bytes of a URI that is read.
+pub const MAX_LEN: usize = 2_048;
+
+/// A URI.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Uri {
+    /// `sip:` or `sips:`.
+    Sip(SipUri),
+    /// `tel:`.
+    Tel(TelUri),
+    /// Any other scheme.
+    Other(OtherUri),
+}
+
+/// A URI of another scheme, `urn:service:sos`: a scheme and what stands behind its colon.
+#[derive(Clone)]
+pub struct OtherUri {
+    text: ByteString,
+}
+
+/// Why a text is no URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UriError {
+    /// More than [`MAX_LEN`] bytes.
+    #[error("is too long")]
+    TooLong,
+    /// A byte that no URI holds: white space, a control, `<`, `>`, `"`, or none of ASCII.
+    #[error("holds a byte that no URI may hold")]
+    Byte,
+    /// No scheme in front of a colon, or not the one that was asked for.
+    #[error("has not the right scheme")]
+    Scheme,
+    /// A user part or password that the grammar does not allow.
+    #[error("has a malformed user part")]
+    User,
+    /// No host, or no valid one.
+    #[error("has a malformed host")]
+    Host,
+    /// A port that is no number up to 65,535.
+    #[error("has a malformed port")]
+    Port,
+    /// No telephone number.
+    #[error("has a malformed number")]
+    Number,
+    /// A parameter that the grammar does not allow, one with a meaning that stands twice, or more than 64.
+    #[error("has a malformed parameter")]
+    Parameter,
+    /// A header part that is no `name=value` list.
+    #[error("has malformed headers")]
+    Headers,
+    /// A percent sign without two hexadecimal digits behind it.
+    #[error("has a malformed escape")]
+    Escape,
+}
+
+impl Uri {
+    /// The SIP or SIPS URI that it is.
+    pub fn as_sip(&self) -> Option<&SipUri> {
+        match self {
+            Uri::Sip(uri) => Some(uri),
+            Uri::Tel(_) | Uri::Other(_) => None,
+        }
+    }
+
+    /// The telephone number that it is.
+    pub fn as_tel(&self) -> Option<&TelUri> {
+        match self {
+            Uri::Tel(uri) => Some(uri),
+            Uri::Sip(_) | Uri::Other(_) => None,
+        }
+    }
+
+    /// The scheme as it stands.
+    pub fn scheme(&self) -> &str {
+        self.as_str().split(':').next().unwrap_or_default()
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.text()
+    }
+
+    /// The text, shared.
+    pub fn text(&self) -> &ByteString {
+        match self {
+            Uri::Sip(uri) => uri.text(),
+            Uri::Tel(uri) => uri.text(),
+            Uri::Other(uri) => &uri.text,
+        }
+    }
+
+    /// True where both mean the same: RFC 3261 §19.1.4 for SIP, RFC 3966 §4 for `tel`, the same text for all else.
+    pub fn equivalent(&self, other: &Uri) -> bool {
+        match (self, other) {
+            (Uri::Sip(one), Uri::Sip(other)) => one.equivalent(other),
+            (Uri::Tel(one), Uri::Tel(other)) => one.equivalent(other),
+            (Uri::Other(one), Uri::Other(other)) => one.equivalent(other),
+            (_, _) => false,
+        }
+    }
+
+    /// The canonical form that identities are looked up by: [`SipUri::address_of_record`],
+    /// [`TelUri::address_of_record`]; other schemes as they stand.
+    pub fn address_of_record(&self) -> ByteString {
+        match self {
+            Uri::Sip(uri) => uri.address_of_record(),
+            Uri::Tel(uri) => uri.address_of_record(),
+            Uri::Other(uri) => uri.text.clone(),
+        }
+    }
+}
+
+impl OtherUri {
+    /// The scheme as it stands.
+    pub fn scheme(&self) -> &str {
+        self.text.split(':').next().unwrap_or_default()
+    }
+
+    /// What stands behind the scheme's colon.
+    pub fn opaque(&self) -> &str {
+        self.text.split_once(':').map_or("", |(_, opaque)| opaque)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same text, schemes (and all of a `urn:service:`, RFC 5031 §3) in any case.
+    fn equivalent(&self, other: &OtherUri) -> bool {
+        let service =
+            |uri: &OtherUri| uri.text.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("urn:service:"));
+        if service(self) {
+            return self.text.eq_ignore_ascii_case(&other.text);
+        }
+        self.scheme().eq_ignore_ascii_case(other.scheme()) && self.opaque() == other.opaque()
+    }
+}
+
+impl TryFrom<ByteString> for Uri {
+    type Error = UriError;
+
+    /// Shares the text; what it came from stays in memory as long as the URI.
+    fn try_from(text: ByteString) -> Result<Uri, UriError> {
+        match Scheme::of(text.as_bytes()) {
+            Scheme::Sip => SipUri::try_from(text).map(Uri::Sip),
+            Scheme::Tel => TelUri::try_from(text).map(Uri::Tel),
+            Scheme::Other => check_other(text.as_bytes()).map(|()| Uri::Other(OtherUri { text })),
+        }
+    }
+}
+
+/// What `Uri::try_from` refuses, without making a value.
+pub(crate) fn check(text: &[u8]) -> Result<(), UriError> {
+    match Scheme::of(text) {
+        Scheme::Sip => sip::read(text).map(drop),
+        Scheme::Tel => tel::read(text).map(drop),
+        Scheme::Other => check_other(text),
+    }
+}
+
+/// As [`check`], for a Request-URI: a `?` part in a SIP URI is an error there (RFC 3261 §19.1.1).
+pub(crate) fn check_target(text: &[u8]) -> Result<(), UriError> {
+    match Scheme::of(text) {
+        Scheme::Sip if sip::read(text)?.headers != Part::ABSENT => Err(UriError::Headers),
+        Scheme::Sip => Ok(()),
+        Scheme::Tel | Scheme::Other => check(text),
+    }
+}
+
+/// By which grammar a text is read.
+enum Scheme {
+    Sip,
+    Tel,
+    Other,
+}
+
+impl Scheme {
+    fn of(text: &[u8]) -> Scheme {
+        match text {
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', ..] => Scheme::Sip,
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S', b':', ..] => Scheme::Sip,
+            [b't' | b'T', b'e' | b'E', b'l' | b'L', b':', ..] => Scheme::Tel,
+            _ => Scheme::Other,
+        }
+    }
+}
+
+/// A scheme, a colon, and something behind it.
+fn check_other(text: &[u8]) -> Result<(), UriError> {
+    legible(text)?;
+    let scheme = &text[..memchr::memchr(b':', text).ok_or(UriError::Scheme)?];
+    let valid = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+        && scheme.len() + 1 < text.len();
+    if valid { Ok(()) } else { Err(UriError::Scheme) }
+}
+
+/// Length and bytes that hold for every URI.
+fn legible(text: &[u8]) -> Result<(), UriError> {
+    if text.len() > MAX_LEN {
+        return Err(UriError::TooLong);
+    }
+    if text.iter().copied().all(is_legible) { Ok(()) } else { Err(UriError::Byte) }
+}
+
+fn is_legible(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"')
+}
+
+/// The text with the bytes escaped that no URI holds; any other as it is.
+pub(crate) fn made_legible(text: ByteString) -> ByteString {
+    if text.bytes().all(is_legible) {
+        return text;
+    }
+    let mut legible = String::with_capacity(text.len() + 16);
+    escape::push_escaped(&mut legible, text.as_bytes(), is_legible);
+    legible.into()
+}
+
+impl From<SipUri> for Uri {
+    fn from(uri: SipUri) -> Uri {
+        Uri::Sip(uri)
+    }
+}
+
+impl From<TelUri> for Uri {
+    fn from(uri: TelUri) -> Uri {
+        Uri::Tel(uri)
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Uri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Uri, UriError> {
+        Uri::try_from(ByteString::from(text))
+    }
+}
+
+/// Equality, hash, and writing by the text alone.
+macro_rules! is_its_text {
+    ($($type:ty),*) => {$(
+        impl PartialEq for $type {
+            fn eq(&self, other: &$type) -> bool {
+                self.text == other.text
+            }
+        }
+
+        impl Eq for $type {}
+
+        impl std::hash::Hash for $type {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                self.text.hash(state);
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.text)
+            }
+        }
+
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.text)
+            }
+        }
+    )*};
+}
+
+pub(crate) use is_its_text;
+
+is_its_text!(SipUri, TelUri, OtherUri);
+
+impl FromStr for SipUri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<SipUri, UriError> {
+        SipUri::try_from(ByteString::from(text))
+    }
+}
+
+impl FromStr for TelUri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<TelUri, UriError> {
+        TelUri::try_from(ByteString::from(text))
+    }
+}

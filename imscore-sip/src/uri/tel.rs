@@ -1,0 +1,167 @@
+//! `tel:` URIs (RFC 3966).
+
+use bytestring::ByteString;
+use memchr::memchr;
+
+use super::escape::{is_escaped, is_unreserved};
+use super::sip::named_once;
+use super::{Params, UriError, legible};
+use crate::parse::part::Part;
+
+/// A telephone number as a URI: global, `tel:+1-555-0100`, or local within a `phone-context`.
+#[derive(Clone)]
+pub struct TelUri {
+    pub(super) text: ByteString,
+    number: Part,
+    params: Part,
+}
+
+impl TelUri {
+    /// The number as it stands, visual separators and the `+` of a global one included.
+    pub fn number(&self) -> &str {
+        self.number.text(&self.text)
+    }
+
+    /// True for a number with a country code (RFC 3966 §5.1.4).
+    pub fn is_global(&self) -> bool {
+        self.number().starts_with('+')
+    }
+
+    /// The digits of the number, the `+` included, visual separators left out.
+    pub fn digits(&self) -> impl Iterator<Item = char> {
+        digits(self.number())
+    }
+
+    /// Within what a local number is valid: a domain, or the beginning of a global number (RFC 3966 §5.1.5).
+    pub fn phone_context(&self) -> Option<&str> {
+        self.param("phone-context")
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> Params<'_> {
+        Params::of(self.params.text(&self.text))
+    }
+
+    /// The value of a parameter as it stands; empty for one without a value.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params().get(name)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The text, shared.
+    pub fn text(&self) -> &ByteString {
+        &self.text
+    }
+}
+
+impl TryFrom<ByteString> for TelUri {
+    type Error = UriError;
+
+    fn try_from(text: ByteString) -> Result<TelUri, UriError> {
+        let (number, params) = read(text.as_bytes())?;
+        Ok(TelUri { number, params, text })
+    }
+}
+
+/// Takes a text apart: number and parameters.
+pub(super) fn read(bytes: &[u8]) -> Result<(Part, Part), UriError> {
+    legible(bytes)?;
+    let [b't' | b'T', b'e' | b'E', b'l' | b'L', b':', rest @ ..] = bytes else {
+        return Err(UriError::Scheme);
+    };
+    let (number, params) = rest.split_at(memchr(b';', rest).unwrap_or(rest.len()));
+    if !is_number(number) {
+        return Err(UriError::Number);
+    }
+    check_params(params)?;
+    Ok((Part::of(bytes, number), Part::of(bytes, params)))
+}
+
+/// `global-number-digits` or `local-number-digits`. A local number without its `phone-context`, which RFC 3966 §3
+/// wants, is let pass: what it means is for the network that it is dialled in.
+fn is_number(number: &[u8]) -> bool {
+    let (digits, global) = match number {
+        [b'+', digits @ ..] => (digits, true),
+        digits => (digits, false),
+    };
+    let digit =
+        |byte: u8| byte.is_ascii_digit() || !global && (byte.is_ascii_hexdigit() || matches!(byte, b'*' | b'#'));
+    digits.iter().all(|byte| digit(*byte) || is_separator(*byte)) && digits.iter().any(|byte| digit(*byte))
+}
+
+/// `par`: names of letters, digits and hyphens.
+fn check_params(params: &[u8]) -> Result<(), UriError> {
+    if !is_escaped(params) {
+        return Err(UriError::Parameter);
+    }
+    named_once(params, |name, value| {
+        !name.is_empty()
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+            && value.is_none_or(|value| !value.is_empty() && value.iter().all(|byte| is_param(*byte)))
+            && (value.is_some() || !name.eq_ignore_ascii_case(b"phone-context"))
+    })
+}
+
+fn is_param(byte: u8) -> bool {
+    is_unreserved(byte) || matches!(byte, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$' | b'%' | b'=' | b'#')
+}
+
+/// `visual-separator`
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b'.' | b'(' | b')')
+}
+
+/// The characters of a number but for its visual separators.
+pub(super) fn digits(number: &str) -> impl Iterator<Item = char> {
+    number.chars().filter(|character| !character.is_ascii() || !is_separator(*character as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> TelUri {
+        text.parse().unwrap_or_else(|error| panic!("{text} {error}"))
+    }
+
+    #[test]
+    fn parts() {
+        let global = uri("tel:+44-1632.(960)117;ext=1-2;x");
+        assert!(global.is_global());
+        assert_eq!(global.digits().collect::<String>(), "+441632960117");
+        assert_eq!((global.param("ext"), global.param("X")), (Some("1-2"), Some("")));
+        let local = uri("TEL:*31#7042;phone-context=Ims.Example");
+        assert!(!local.is_global());
+        assert_eq!((local.number(), local.phone_context()), ("*31#7042", Some("Ims.Example")));
+        assert_eq!(local.to_string(), "TEL:*31#7042;phone-context=Ims.Example");
+    }
+
+    #[test]
+    fn refusals() {
+        let many = format!("tel:1{}", (0..65).map(|n| format!(";a{n}")).collect::<String>());
+        for (text, error) in [
+            ("tel:", UriError::Number),
+            ("tel:+", UriError::Number),
+            ("tel:()", UriError::Number),
+            ("tel:+1a", UriError::Number),
+            ("tel:1+2", UriError::Number),
+            ("tel:alice", UriError::Number),
+            ("tel:+1 2", UriError::Byte),
+            ("tel:1;", UriError::Parameter),
+            ("tel:1;a_b", UriError::Parameter),
+            ("tel:1;a=", UriError::Parameter),
+            ("tel:1;phone-context", UriError::Parameter),
+            ("tel:1;phone-context=a;phone-context=b", UriError::Parameter),
+            ("tel:1;a;A=b", UriError::Parameter),
+            ("tel:1;a=%4", UriError::Parameter),
+            (&many, UriError::Parameter),
+            ("sip:1", UriError::Scheme),
+        ] {
+            assert_eq!(text.parse::<TelUri>().err(), Some(error), "{text}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Values of headers and URIs made of pieces that mean something: whatever is accepted is written so that it reads
+//! back the same, and edits do what they say.
+
+use imscore_sip::header::*;
+use imscore_sip::uri::{SipUri, TelUri, Uri};
+use proptest::prelude::*;
+
+use crate::messages::PIECES;
+
+/// Runs a function over every typed header.
+macro_rules! every {
+    ($check:ident, $text:expr) => {
+        every!(@ $check, $text, Allow Authorization CSeq CallId Contact ContentDisposition ContentLength ContentType Date
+            Diversion Event Expires From HistoryInfo MaxBreadth MaxForwards MinExpires MinSe Organization
+            PAccessNetworkInfo PAssertedIdentity PAssociatedUri PCalledPartyId PChargingFunctionAddresses
+            PChargingVector PPreferredIdentity PServedUser PVisitedNetworkId Path Privacy ProxyAuthenticate
+            ProxyAuthorization ProxyRequire RAck RSeq Reason RecordRoute ReferTo ReferredBy ReplyTo Require RetryAfter
+            Route Server ServiceRoute SessionExpires Subject SubscriptionState Supported To Unsupported UserAgent Via
+            Warning WwwAuthenticate)
+    };
+    (@ $check:ident, $text:expr, $($header:ident)*) => { $($check::<$header>($text);)* };
+}
+
+fn reads_back<H: TypedHeader>(text: &str) {
+    let Ok(value) = H::decode(&text.into()) else {
+        return;
+    };
+    let written = value.to_string();
+    let Ok(again) = H::decode(&written.as_str().into()) else {
+        panic!("{}: {text:?} is written as {written:?}", H::NAME);
+    };
+    assert_eq!(again.to_string(), written, "{}: {text:?}", H::NAME);
+}
+
+/// Beginnings that get past the first rule of some header.
+const HEADS: &[&str] = &[
+    "",
+    "SIP/2.0/UDP h",
+    "<sip:a@h>",
+    "sip:a@h",
+    "\"A\" <sip:a@h;lr>",
+    "tel:+1",
+    "<tel:7;phone-context=h>",
+    "Digest a=1",
+    "1 INVITE",
+    "1 2 INVITE",
+    "reg",
+    "application/sdp",
+    "icid-value=1",
+    "399 h \"text\"",
+    "Sat, 13 Nov 2010 23:29:00 GMT",
+    "1800",
+    "SIP;cause=200",
+];
+
+fn text() -> impl Strategy<Value = String> {
+    let pieces = proptest::collection::vec(proptest::sample::select(PIECES), 0..10);
+    (proptest::sample::select(HEADS), pieces).prop_map(|(head, pieces)| format!("{head}{}", pieces.concat()))
+}
+
+fn uri() -> impl Strategy<Value = Uri> {
+    let pieces = proptest::collection::vec(proptest::sample::select(PIECES), 0..6);
+    let head =
+        proptest::sample::select(&["sip:a@h", "sips:a:b@h:1;x=y", "sip:h", "tel:+1", "tel:7", "urn:service:sos"][..]);
+    (head, pieces).prop_map(|(head, pieces)| {
+        format!("{head}{}", pieces.concat()).parse().unwrap_or_else(|_| head.parse().unwrap())
+    })
+}
+
+proptest! {
+    #[test]
+    fn headers_read_back_as_written(text in text()) {
+        every!(reads_back, &text);
+    }
+
+    #[test]
+    fn headers_of_any_text_read_back(text in any::<String>()) {
+        every!(reads_back, &text);
+    }
+
+    #[test]
+    fn uris_are_equivalent_to_themselves_and_both_ways(one in uri(), other in uri()) {
+        prop_assert!(one.equivalent(&one));
+        prop_assert_eq!(one.equivalent(&other), other.equivalent(&one));
+    }
+
+    #[test]
+    fn an_address_of_record_is_its_own(uri in uri()) {
+        let canonical: Uri = uri.address_of_record().try_into().unwrap();
+        prop_assert_eq!(canonical.address_of_record(), canonical.text());
+    }
+
+    #[test]
+    fn sip_uris_are_edited_part_by_part(uri in uri(), user in ".{0,8}", name in "[a-z]{1,8}", value in ".{1,8}", port: u16) {
+        if let Uri::Sip(uri) = uri {
+            let edited = uri.with_user(&format!("u{user}")).with_port(port).with_param(&name, value.as_str());
+            let read: SipUri = edited.as_str().parse().unwrap();
+            prop_assert_eq!(imscore_sip::uri::decoded(read.user().unwrap()), format!("u{user}").into_bytes());
+            prop_assert_eq!((read.host(), read.port(), read.headers()), (uri.host(), Some(port), uri.headers()));
+            prop_assert_eq!(imscore_sip::uri::decoded(read.param(&name).unwrap()), value.into_bytes());
+            prop_assert!(!read.without_param(&name).params().contains(&name));
+        }
+    }
+
+    #[test]
+    fn addresses_are_edited_part_by_part(uri in uri(), display in ".{1,8}", name in "[a-z]{1,8}", value in ".{0,8}") {
+        let address = NameAddr::new(uri.clone()).with_display_name(&display).with_param(&name, value.as_str());
+        let to = To::decode(&address.as_str().into());
+        // A tag has rules of its own.
+        if let Ok(to) = to {
+            prop_assert_eq!(to.uri(), &uri);
+            let plain = |text: &str| text.chars().map(|each| if each.is_ascii_control() { ' ' } else { each }).collect::<String>();
+            prop_assert_eq!(to.display_name().unwrap(), plain(&display));
+            prop_assert_eq!(to.param(&name).unwrap(), plain(&value));
+        } else {
+            prop_assert_eq!(name, "tag");
+        }
+    }
+
+    #[test]
+    fn vias_are_edited_part_by_part(text in text(), name in "x[a-z]{1,8}", port: u16, address: std::net::IpAddr) {
+        if let Ok(via) = Via::decode(&text.as_str().into()) {
+            let edited = via.with_received(address).with_rport(port).with_param(&name, None);
+            prop_assert_eq!(edited.received(), Some(address));
+            prop_assert_eq!(edited.rport(), Some(Some(port)));
+            prop_assert!(edited.params().contains(&name));
+            prop_assert_eq!((edited.host(), edited.port(), edited.branch()), (via.host(), via.port(), via.branch()));
+        }
+    }
+
+    #[test]
+    fn telephone_numbers_are_themselves_without_separators(number in "\\+[0-9][-.()0-9]{0,20}") {
+        let uri: TelUri = format!("tel:{number}").parse().unwrap();
+        let canonical: TelUri = uri.address_of_record().try_into().unwrap();
+        prop_assert!(uri.equivalent(&canonical));
+        prop_assert!(canonical.number()[1..].bytes().all(|digit| digit.is_ascii_digit()));
+    }
+}
