@@ -1,0 +1,322 @@
+//! What the HSS announces: a stream for each listener that loses nothing and cannot grow without end.
+//!
+//! A listener that is slow finds the newest state, not the history: a later event about one subscription takes the place
+//! of the earlier one of its kind that was not read yet. So a stream holds at most a few events for each subscription
+//! that has an S-CSCF, and a registration termination is never dropped.
+
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::{Arc, Mutex, Weak},
+    task::{Context, Poll, Waker},
+};
+
+use futures_core::Stream;
+
+use crate::{
+    PrivateIdentity, PublicIdentity, ServerName, lock,
+    subscription::{ChargingAddresses, UserProfile},
+};
+
+/// Something the HSS says unasked (TS 29.228 §6.1.3, §6.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HssEvent {
+    /// Registration-Termination-Request: the S-CSCF ends the registrations of these identities.
+    RegistrationTermination(RegistrationTermination),
+    /// Push-Profile-Request: the S-CSCF replaces the profile it has.
+    PushProfile(PushProfile),
+}
+
+/// Registration-Termination-Request, TS 29.228 table 6.1.3.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegistrationTermination {
+    /// Whose subscription it is.
+    pub private_identity: PrivateIdentity,
+    /// The identities to deregister, with all that were registered together with them.
+    pub public_identities: Vec<PublicIdentity>,
+    /// The S-CSCF that this is for: a listener of another name leaves it alone.
+    pub server_name: ServerName,
+    /// Why.
+    pub reason: TerminationReason,
+}
+
+impl RegistrationTermination {
+    /// A termination for good.
+    pub fn new(
+        private_identity: PrivateIdentity,
+        public_identities: Vec<PublicIdentity>,
+        server_name: ServerName,
+        reason: TerminationReason,
+    ) -> Self {
+        Self { private_identity, public_identities, server_name, reason }
+    }
+}
+
+/// Reason-Code, TS 29.229 §6.3.17.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TerminationReason {
+    /// PERMANENT_TERMINATION: the subscription is gone, or no longer has the identity.
+    Permanent,
+    /// NEW_SERVER_ASSIGNED: another S-CSCF has the user.
+    NewServerAssigned,
+    /// SERVER_CHANGE: the user is to register again, at another S-CSCF.
+    ServerChange,
+    /// REMOVE_S-CSCF: the S-CSCF drops what it keeps of an unregistered user.
+    RemoveScscf,
+}
+
+/// Push-Profile-Request, TS 29.228 table 6.2.2.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PushProfile {
+    /// Whose subscription it is.
+    pub private_identity: PrivateIdentity,
+    /// The S-CSCF that this is for: a listener of another name leaves it alone.
+    pub server_name: ServerName,
+    /// The profile, whole.
+    pub profile: Arc<UserProfile>,
+    /// Where charging data goes, if the HSS says so.
+    pub charging: Option<ChargingAddresses>,
+}
+
+impl PushProfile {
+    /// A new profile for what `server_name` has registered.
+    pub fn new(server_name: ServerName, profile: Arc<UserProfile>) -> Self {
+        Self { private_identity: profile.private_identity.clone(), server_name, profile, charging: None }
+    }
+}
+
+impl HssEvent {
+    /// Whose subscription it is about.
+    pub fn private_identity(&self) -> &PrivateIdentity {
+        match self {
+            Self::RegistrationTermination(termination) => &termination.private_identity,
+            Self::PushProfile(push) => &push.private_identity,
+        }
+    }
+
+    /// The S-CSCF that it is for.
+    pub fn server_name(&self) -> &ServerName {
+        match self {
+            Self::RegistrationTermination(termination) => &termination.server_name,
+            Self::PushProfile(push) => &push.server_name,
+        }
+    }
+}
+
+/// Where events come from: the other end of every [`HssEvents`]. For those who implement
+/// [`HssCache`](crate::HssCache).
+#[derive(Debug, Default)]
+pub struct HssEventSource {
+    listeners: Mutex<Vec<Weak<Mutex<Queue>>>>,
+}
+
+impl HssEventSource {
+    /// A new stream, which gets everything announced from now on. It ends when the source is gone.
+    pub fn subscribe(&self) -> HssEvents {
+        let queue = Arc::new(Mutex::new(Queue::default()));
+        let mut listeners = lock(&self.listeners);
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(Arc::downgrade(&queue));
+        HssEvents { queue }
+    }
+
+    /// Announces an event to every stream.
+    pub fn announce(&self, event: &HssEvent) {
+        self.enqueue(event).into_iter().for_each(Waker::wake);
+    }
+
+    /// Announces an event and leaves it to the caller to wake the readers, after whatever lock it holds.
+    #[must_use]
+    pub(crate) fn enqueue(&self, event: &HssEvent) -> Vec<Waker> {
+        let listeners: Vec<_> = lock(&self.listeners).iter().filter_map(Weak::upgrade).collect();
+        let push = |listener: Arc<Mutex<Queue>>| {
+            let mut queue = lock(&listener);
+            queue.push(event.clone());
+            queue.waker.take()
+        };
+        listeners.into_iter().filter_map(push).collect()
+    }
+}
+
+impl Drop for HssEventSource {
+    fn drop(&mut self) {
+        for listener in lock(&self.listeners).iter().filter_map(Weak::upgrade) {
+            let waker = {
+                let mut queue = lock(&listener);
+                queue.ended = true;
+                queue.waker.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// A stream of [`HssEvent`], in order, one for each listener. Names no runtime.
+#[derive(Debug)]
+pub struct HssEvents {
+    queue: Arc<Mutex<Queue>>,
+}
+
+impl HssEvents {
+    /// A stream that has ended: for a cache that announces nothing.
+    pub fn none() -> Self {
+        Self { queue: Arc::new(Mutex::new(Queue { ended: true, ..Queue::default() })) }
+    }
+
+    /// Waits for the next event; `None` once the source is gone.
+    pub async fn next(&mut self) -> Option<HssEvent> {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<Option<HssEvent>> {
+        let mut queue = lock(&self.queue);
+        match queue.pop() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if queue.ended => Poll::Ready(None),
+            None => {
+                queue.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Stream for HssEvents {
+    type Item = HssEvent;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<HssEvent>> {
+        self.poll(context)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// By order of arrival.
+    events: BTreeMap<u64, HssEvent>,
+    /// Where the event of each slot stands in `events`.
+    slots: BTreeMap<Slot, u64>,
+    arrived: u64,
+    ended: bool,
+    waker: Option<Waker>,
+}
+
+/// What makes a later event replace an earlier one.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    Termination(PrivateIdentity, ServerName, TerminationReason),
+    Profile(PrivateIdentity, ServerName),
+}
+
+impl Slot {
+    fn of(event: &HssEvent) -> Self {
+        let (private_identity, server_name) = (event.private_identity().clone(), event.server_name().clone());
+        match event {
+            HssEvent::RegistrationTermination(termination) => {
+                Self::Termination(private_identity, server_name, termination.reason)
+            }
+            HssEvent::PushProfile(_) => Self::Profile(private_identity, server_name),
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, event: HssEvent) {
+        let slot = Slot::of(&event);
+        let earlier = self.slots.get(&slot).and_then(|place| self.events.get_mut(place));
+        match (earlier, event) {
+            (Some(HssEvent::RegistrationTermination(earlier)), HssEvent::RegistrationTermination(later)) => {
+                for identity in later.public_identities {
+                    if !earlier.public_identities.contains(&identity) {
+                        earlier.public_identities.push(identity);
+                    }
+                }
+            }
+            (_, event) => {
+                self.arrived += 1;
+                self.events.insert(self.arrived, event);
+                if let Some(place) = self.slots.insert(slot, self.arrived) {
+                    self.events.remove(&place);
+                }
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<HssEvent> {
+        let (_, event) = self.events.pop_first()?;
+        self.slots.remove(&Slot::of(&event));
+        Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+
+    use super::*;
+    use crate::ServiceProfile;
+
+    fn termination(user: &str, identities: &[&str], reason: TerminationReason) -> HssEvent {
+        HssEvent::RegistrationTermination(RegistrationTermination::new(
+            user.parse().unwrap(),
+            identities.iter().map(|text| text.parse().unwrap()).collect(),
+            "sip:scscf.ims.example".parse().unwrap(),
+            reason,
+        ))
+    }
+
+    fn push(user: &str, profiles: usize) -> HssEvent {
+        let profile = UserProfile::new(user.parse().unwrap(), vec![ServiceProfile::default(); profiles]);
+        HssEvent::PushProfile(PushProfile::new("sip:scscf.ims.example".parse().unwrap(), Arc::new(profile)))
+    }
+
+    #[test]
+    fn slow_listener_finds_the_newest_and_every_termination() {
+        let source = HssEventSource::default();
+        let mut events = source.subscribe();
+        let gone = TerminationReason::Permanent;
+        for round in 1..=1000 {
+            source.announce(&push("alice", round));
+            source.announce(&termination("bob", &["tel:+1"], gone));
+        }
+        source.announce(&termination("bob", &["tel:+2", "tel:+1"], gone));
+        source.announce(&termination("bob", &["tel:+1"], TerminationReason::ServerChange));
+        drop(source);
+        let expected = [
+            termination("bob", &["tel:+1", "tel:+2"], gone),
+            push("alice", 1000),
+            termination("bob", &["tel:+1"], TerminationReason::ServerChange),
+        ];
+        for event in expected {
+            assert_eq!(block_on(events.next()), Some(event));
+        }
+        assert_eq!(block_on(events.next()), None);
+    }
+
+    #[test]
+    fn what_was_read_is_not_added_to() {
+        let source = HssEventSource::default();
+        let (mut first, mut second) = (source.subscribe(), source.subscribe());
+        let (one, two) = (
+            termination("bob", &["tel:+1"], TerminationReason::Permanent),
+            termination("bob", &["tel:+2"], TerminationReason::Permanent),
+        );
+        source.announce(&one);
+        assert_eq!(block_on(first.next()), Some(one));
+        source.announce(&two);
+        assert_eq!(block_on(first.next()), Some(two));
+        let both = termination("bob", &["tel:+1", "tel:+2"], TerminationReason::Permanent);
+        assert_eq!(block_on(second.next()), Some(both));
+        assert!(lock(&first.queue).slots.is_empty(), "nothing is kept of what was read");
+    }
+
+    #[test]
+    fn none_ends_at_once() {
+        assert_eq!(block_on(HssEvents::none().next()), None);
+    }
+}

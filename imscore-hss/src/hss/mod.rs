@@ -1,0 +1,227 @@
+//! An HSS in process: answers the questions of Cx from a subscriber base, and remembers which S-CSCF has whom.
+//!
+//! ```text
+//!                     MAR                          SAR Registration
+//!   Not registered ──────────▶ (S-CSCF named,   ────────────────────▶ Registered
+//!     ▲    ▲  │                 not registered)                        │     ▲
+//!     │    │  │ SAR UnregisteredUser                                   │     │ SAR Registration
+//!     │    │  ▼                                                        │     │
+//!     │   Unregistered ◀───────────────────────────────────────────────┘ ────┘
+//!     │                  SAR …StoreServerName, where services run in the unregistered state
+//!     └── SAR of any other deregistration; RTR
+//! ```
+//!
+//! Registrations are in memory: after a restart nobody is registered, and each phone's next REGISTER finds a place anew.
+//! The public identities of a subscription are one implicit registration set, so there is one state for all of them.
+
+mod registrations;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    task::Waker,
+};
+
+use async_trait::async_trait;
+
+use self::registrations::Registrations;
+use crate::{
+    AuthScheme, Credentials, HssCache, HssError, HssEvent, HssEventSource, HssEvents, LocationInfo,
+    LocationInfoRequest, MemorySubscribers, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, PublicIdentity,
+    Put, Refusal, ServerAssignment, ServerAssignmentRequest, StoreError, SubscriberStore, Subscription,
+    UserAuthorization, UserAuthorizationRequest, lock,
+};
+
+/// How often a question starts again because somebody was provisioned in the midst of it.
+const ATTEMPTS: usize = 16;
+
+/// An HSS in process. Clones are the same HSS.
+#[derive(Clone)]
+pub struct Hss {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    subscribers: Arc<dyn SubscriberStore>,
+    registrations: Mutex<Registrations>,
+    events: HssEventSource,
+}
+
+impl Hss {
+    /// An HSS that knows what is in `subscribers`.
+    pub fn new(subscribers: impl SubscriberStore + 'static) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                subscribers: Arc::new(subscribers),
+                registrations: Mutex::default(),
+                events: HssEventSource::default(),
+            }),
+        }
+    }
+
+    /// An HSS with these subscribers in memory.
+    pub fn with_subscribers(subscribers: impl IntoIterator<Item = Subscription>) -> Result<Self, StoreError> {
+        MemorySubscribers::new(subscribers).map(Self::new)
+    }
+
+    /// Creates or replaces a subscription. Where an S-CSCF has the user, it hears of it: by the new profile, or, if the
+    /// default identity is another one, by the end of the registration.
+    pub async fn put(&self, subscription: Subscription) -> Result<Put, StoreError> {
+        let subscription = Arc::new(subscription);
+        let put = self.shared.subscribers.put(subscription.clone()).await?;
+        if let Put::Replaced(earlier) = &put {
+            self.announce(|registrations| registrations.replaced(earlier, &subscription));
+        }
+        Ok(put)
+    }
+
+    /// The subscription of a private identity.
+    pub async fn get(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        self.shared.subscribers.get(private_identity).await
+    }
+
+    /// Takes a subscription away and ends its registration. False if there was none.
+    pub async fn delete(&self, private_identity: &PrivateIdentity) -> Result<bool, StoreError> {
+        let earlier = self.shared.subscribers.delete(private_identity).await?;
+        if let Some(earlier) = &earlier {
+            self.announce(|registrations| registrations.end(earlier));
+        }
+        Ok(earlier.is_some())
+    }
+
+    /// Up to `limit` subscriptions in the order of their private identities, from behind `after` on.
+    pub async fn list(
+        &self,
+        limit: usize,
+        after: Option<&PrivateIdentity>,
+    ) -> Result<Vec<Arc<Subscription>>, StoreError> {
+        self.shared.subscribers.list(limit, after).await
+    }
+
+    /// Changes registrations after the base has changed; events go out in the order of the changes.
+    fn announce(&self, change: impl FnOnce(&mut Registrations) -> Option<HssEvent>) {
+        let wakers = {
+            let mut registrations = lock(&self.shared.registrations);
+            registrations.generation += 1;
+            change(&mut registrations).map(|event| self.shared.events.enqueue(&event))
+        };
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Finds the subscription, then decides under the lock, with the certainty that it is still the one.
+    async fn decide<T: Send>(
+        &self,
+        who: Who<'_>,
+        decide: impl Fn(&Subscription, &mut Registrations) -> Result<T, HssError> + Send + Sync,
+    ) -> Result<T, HssError> {
+        for _ in 0..ATTEMPTS {
+            let generation = lock(&self.shared.registrations).generation;
+            let subscription = self.find(who).await?;
+            let mut registrations = lock(&self.shared.registrations);
+            if registrations.generation == generation {
+                return decide(&subscription, &mut registrations);
+            }
+        }
+        Err(HssError::Busy { retry_after: None })
+    }
+
+    async fn find(&self, who: Who<'_>) -> Result<Arc<Subscription>, HssError> {
+        let subscribers = &self.shared.subscribers;
+        let (private, public) = match who {
+            Who::Private(private) => return subscribers.get(private).await?.ok_or(HssError::Unknown),
+            Who::Public(public) => return subscribers.find(public).await?.ok_or(HssError::Unknown),
+            Who::Both(private, public) => (private, public),
+        };
+        let subscription = subscribers.find(public).await?.ok_or(HssError::Unknown)?;
+        if subscription.private_identity() == private {
+            return Ok(subscription);
+        }
+        // TS 29.228 §6.1.1.1 steps 1 and 2: unknown comes before not matching.
+        match subscribers.get(private).await? {
+            Some(_) => Err(HssError::Forbidden(Refusal::IdentitiesDontMatch)),
+            None => Err(HssError::Unknown),
+        }
+    }
+}
+
+/// How a question names the user.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    Private(&'a PrivateIdentity),
+    Public(&'a PublicIdentity),
+    Both(&'a PrivateIdentity, &'a PublicIdentity),
+}
+
+#[async_trait]
+impl HssCache for Hss {
+    async fn user_authorization(&self, request: &UserAuthorizationRequest) -> Result<UserAuthorization, HssError> {
+        let who = Who::Both(&request.private_identity, &request.public_identity);
+        self.decide(who, |subscription, registrations| registrations.authorize(request, subscription)).await
+    }
+
+    async fn multimedia_auth(&self, request: &MultimediaAuthRequest) -> Result<MultimediaAuth, HssError> {
+        let who = Who::Both(&request.private_identity, &request.public_identity);
+        self.decide(who, |subscription, registrations| {
+            let answer = match (request.scheme, subscription.credentials()) {
+                (AuthScheme::Unknown | AuthScheme::Digest, Credentials::Digest(digest)) => {
+                    MultimediaAuth::Digest(digest.clone())
+                }
+            };
+            registrations.challenge(subscription, &request.server_name);
+            Ok(answer)
+        })
+        .await
+    }
+
+    async fn server_assignment(&self, request: &ServerAssignmentRequest) -> Result<ServerAssignment, HssError> {
+        if request.public_identities.len() > 1 && !request.assignment.is_deregistration() {
+            return Err(HssError::TooManyIdentities);
+        }
+        let who = match (&request.private_identity, request.public_identities.first()) {
+            (Some(private), Some(public)) => Who::Both(private, public),
+            (None, Some(public)) => Who::Public(public),
+            (Some(private), None) if request.assignment.is_deregistration() => Who::Private(private),
+            (_, None) => return Err(HssError::MissingIdentity),
+        };
+        self.decide(who, |subscription, registrations| {
+            let own = |identity| subscription.profile().identity(identity).is_some();
+            if !request.public_identities.iter().all(own) {
+                return Err(HssError::Forbidden(Refusal::IdentitiesDontMatch));
+            }
+            let (answer, event) = registrations.assign(request, subscription)?;
+            Ok((answer, event.map(|event| self.shared.events.enqueue(&event))))
+        })
+        .await
+        .map(|(answer, wakers)| {
+            wakers.into_iter().flatten().for_each(Waker::wake);
+            answer
+        })
+    }
+
+    async fn location_info(&self, request: &LocationInfoRequest) -> Result<LocationInfo, HssError> {
+        self.decide(Who::Public(&request.public_identity), |subscription, registrations| {
+            registrations.locate(request, subscription)
+        })
+        .await
+    }
+
+    fn events(&self) -> HssEvents {
+        self.shared.events.subscribe()
+    }
+}
+
+/// The subscriber base is the HSS's own: to who asks, its failures are the HSS's.
+impl From<StoreError> for HssError {
+    fn from(_: StoreError) -> Self {
+        Self::Unreachable
+    }
+}
+
+impl fmt::Debug for Hss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let assigned = lock(&self.shared.registrations).assigned.len();
+        f.debug_struct("Hss").field("assigned", &assigned).finish_non_exhaustive()
+    }
+}

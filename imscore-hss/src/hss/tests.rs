@@ -1,0 +1,383 @@
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use futures_executor::block_on;
+
+use super::*;
+use crate::{
+    AssignmentType, AuthorizationType, Capabilities, ChargingAddresses, DigestCredentials, ProfileIdentity,
+    PushProfile, RegistrationTermination, Roaming, ServerName, ServiceProfile, TerminationReason,
+};
+
+const ALICE: &str = "sip:alice@ims.example";
+const NUMBER: &str = "tel:+12015550123";
+const BOB: &str = "sip:bob@ims.example";
+
+fn public(text: &str) -> PublicIdentity {
+    text.parse().unwrap()
+}
+
+fn private(text: &str) -> PrivateIdentity {
+    text.parse().unwrap()
+}
+
+fn server(n: u8) -> ServerName {
+    format!("sip:scscf{n}.ims.example").parse().unwrap()
+}
+
+fn credentials(user: &str) -> Credentials {
+    Credentials::Digest(DigestCredentials::from_password(&private(user), "ims.example", "secret").unwrap())
+}
+
+fn subscription(user: &str, identities: &[&str]) -> Subscription {
+    Subscription::new(private(user), identities.iter().map(|text| public(text)), credentials(user)).unwrap()
+}
+
+fn alice() -> Subscription {
+    subscription("alice", &[ALICE, NUMBER]).with_capabilities(Capabilities::new([1], [2]))
+}
+
+fn hss() -> Hss {
+    Hss::with_subscribers([alice(), subscription("bob", &[BOB])]).unwrap()
+}
+
+fn uar(user: &str, identity: &str, kind: AuthorizationType) -> UserAuthorizationRequest {
+    let mut request = UserAuthorizationRequest::new(private(user), public(identity), "ims.example".parse().unwrap());
+    request.kind = kind;
+    request
+}
+
+fn authorize(hss: &Hss, kind: AuthorizationType) -> Result<UserAuthorization, HssError> {
+    block_on(hss.user_authorization(&uar("alice", ALICE, kind)))
+}
+
+fn challenge(hss: &Hss, n: u8) {
+    let request = MultimediaAuthRequest::new(private("alice"), public(ALICE), server(n));
+    assert_eq!(block_on(hss.multimedia_auth(&request)), Ok(MultimediaAuth::Digest(digest())));
+}
+
+fn digest() -> DigestCredentials {
+    let Credentials::Digest(digest) = credentials("alice");
+    digest
+}
+
+fn assign(hss: &Hss, n: u8, kind: AssignmentType) -> Result<ServerAssignment, HssError> {
+    let request = ServerAssignmentRequest::new(private("alice"), public(ALICE), server(n), kind);
+    block_on(hss.server_assignment(&request))
+}
+
+fn locate(hss: &Hss, identity: &str) -> Result<LocationInfo, HssError> {
+    block_on(hss.location_info(&LocationInfoRequest::new(public(identity))))
+}
+
+/// What has come; does not wait.
+fn come(events: &mut HssEvents) -> Vec<HssEvent> {
+    let mut context = Context::from_waker(Waker::noop());
+    std::iter::from_fn(|| match pin!(events.next()).poll(&mut context) {
+        Poll::Ready(event) => event,
+        Poll::Pending => None,
+    })
+    .collect()
+}
+
+fn termination(n: u8, identities: &[&str], reason: TerminationReason) -> HssEvent {
+    let identities = identities.iter().map(|text| public(text)).collect();
+    HssEvent::RegistrationTermination(RegistrationTermination::new(private("alice"), identities, server(n), reason))
+}
+
+/// TS 29.228 §6.1.1.1 step 5 and §6.3.1: the second REGISTER goes to the S-CSCF that challenged the first.
+#[test]
+fn registration_from_first_to_last() {
+    let hss = hss();
+    let capabilities = Capabilities::new([1], [2]);
+    assert_eq!(
+        authorize(&hss, AuthorizationType::Registration),
+        Ok(UserAuthorization::Capabilities(capabilities.clone()))
+    );
+    challenge(&hss, 1);
+    assert_eq!(authorize(&hss, AuthorizationType::Registration), Ok(UserAuthorization::Scscf(server(1))));
+    assert_eq!(locate(&hss, ALICE), Err(HssError::NotRegistered));
+
+    let answer = assign(&hss, 1, AssignmentType::Registration).unwrap();
+    assert_eq!(answer.profile.as_ref(), Some(alice().profile()));
+    assert_eq!(locate(&hss, NUMBER), Ok(LocationInfo::Scscf(server(1))));
+    assert_eq!(authorize(&hss, AuthorizationType::Deregistration), Ok(UserAuthorization::Scscf(server(1))));
+    assert_eq!(
+        authorize(&hss, AuthorizationType::RegistrationAndCapabilities),
+        Ok(UserAuthorization::Capabilities(capabilities))
+    );
+
+    let answer = assign(&hss, 1, AssignmentType::UserDeregistration).unwrap();
+    assert_eq!(answer.profile, None);
+    assert_eq!(locate(&hss, ALICE), Err(HssError::NotRegistered));
+    assert_eq!(authorize(&hss, AuthorizationType::Deregistration), Err(HssError::NotRegistered));
+}
+
+/// TS 29.228 §6.1.1.1 steps 1 and 2, and the same in §6.3.1 and §6.1.2.1.
+#[test]
+fn who_asks_for_whom() {
+    let hss = hss();
+    let mismatch = HssError::Forbidden(Refusal::IdentitiesDontMatch);
+    for (user, identity, expected) in [
+        ("alice", "sip:nobody@ims.example", HssError::Unknown),
+        ("nobody", ALICE, HssError::Unknown),
+        ("alice", BOB, mismatch.clone()),
+    ] {
+        let request = uar(user, identity, AuthorizationType::Registration);
+        assert_eq!(block_on(hss.user_authorization(&request)), Err(expected.clone()));
+        let request = MultimediaAuthRequest::new(private(user), public(identity), server(1));
+        assert_eq!(block_on(hss.multimedia_auth(&request)), Err(expected.clone()));
+        let kind = AssignmentType::Registration;
+        let request = ServerAssignmentRequest::new(private(user), public(identity), server(1), kind);
+        assert_eq!(block_on(hss.server_assignment(&request)), Err(expected));
+    }
+    assert_eq!(locate(&hss, "sip:nobody@ims.example"), Err(HssError::Unknown));
+
+    // TS 29.228 §6.1.2.1 step 3.
+    let kind = AssignmentType::Registration;
+    let mut several = ServerAssignmentRequest::new(private("alice"), public(ALICE), server(1), kind);
+    several.public_identities.push(public(NUMBER));
+    assert_eq!(block_on(hss.server_assignment(&several)), Err(HssError::TooManyIdentities));
+    several.public_identities.clear();
+    assert_eq!(block_on(hss.server_assignment(&several)), Err(HssError::MissingIdentity));
+
+    assert!(assign(&hss, 1, AssignmentType::Registration).is_ok());
+    several.assignment = AssignmentType::UserDeregistration;
+    several.public_identities = vec![public(ALICE), public(BOB)];
+    assert_eq!(block_on(hss.server_assignment(&several)), Err(mismatch));
+    several.public_identities.clear();
+    assert!(block_on(hss.server_assignment(&several)).is_ok());
+    assert_eq!(locate(&hss, ALICE), Err(HssError::NotRegistered));
+}
+
+/// TS 29.228 §6.1.1.1 steps 3 and 4.
+#[test]
+fn barring_and_roaming() {
+    let identities = |barred: [bool; 2]| {
+        let entry = |(text, barred): (&str, bool)| match barred {
+            true => ProfileIdentity::barred(public(text)),
+            false => ProfileIdentity::new(public(text)),
+        };
+        let profile = ServiceProfile::new([ALICE, NUMBER].into_iter().zip(barred).map(entry).collect());
+        Subscription::with_profiles(private("alice"), vec![profile], credentials("alice")).unwrap()
+    };
+    let check = |subscription: Subscription, emergency: bool, refused: Option<Refusal>| {
+        let hss = Hss::with_subscribers([subscription]).unwrap();
+        let mut request = uar("alice", ALICE, AuthorizationType::Registration);
+        request.emergency = emergency;
+        let answer = block_on(hss.user_authorization(&request));
+        assert_eq!(answer.err(), refused.map(HssError::Forbidden));
+    };
+    check(identities([true, false]), false, None);
+    check(identities([true, true]), false, Some(Refusal::Barred));
+    check(identities([true, true]), true, None);
+    let home = alice().with_roaming(Roaming::Only(vec!["IMS.example".parse().unwrap()]));
+    let abroad = alice().with_roaming(Roaming::Only(vec!["abroad.example".parse().unwrap()]));
+    check(home, false, None);
+    check(abroad.clone(), true, None);
+    check(abroad.clone(), false, Some(Refusal::RoamingNotAllowed));
+
+    let hss = Hss::with_subscribers([abroad]).unwrap();
+    assert_eq!(
+        authorize(&hss, AuthorizationType::RegistrationAndCapabilities),
+        Err(HssError::Forbidden(Refusal::RoamingNotAllowed))
+    );
+    assert!(assign(&hss, 1, AssignmentType::Registration).is_ok());
+    assert!(authorize(&hss, AuthorizationType::Deregistration).is_ok());
+}
+
+/// TS 29.228 §8.1: Multimedia-Auth moves a user to another S-CSCF, Server-Assignment does not.
+#[test]
+fn another_scscf() {
+    let hss = hss();
+    let mut events = hss.events();
+    challenge(&hss, 1);
+    assert!(assign(&hss, 1, AssignmentType::Registration).is_ok());
+    let taken = HssError::AlreadyRegistered { assigned: server(1) };
+    for kind in [AssignmentType::Registration, AssignmentType::ReRegistration, AssignmentType::UnregisteredUser] {
+        assert_eq!(assign(&hss, 2, kind), Err(taken.clone()), "{kind:?}");
+    }
+    assert_eq!(assign(&hss, 2, AssignmentType::UserDeregistration), Err(HssError::NotAssigned));
+    assert_eq!(assign(&hss, 2, AssignmentType::NoAssignment), Err(HssError::NotAssigned));
+
+    // A challenge that is not met leaves the user where it was, in either way of not meeting it.
+    for kind in [AssignmentType::AuthenticationFailure, AssignmentType::AuthenticationTimeout] {
+        challenge(&hss, 2);
+        assert_eq!(locate(&hss, ALICE), Ok(LocationInfo::Scscf(server(2))));
+        assert!(assign(&hss, 1, kind).is_ok(), "of an S-CSCF that has not challenged: no effect");
+        assert_eq!(locate(&hss, ALICE), Ok(LocationInfo::Scscf(server(2))));
+        assert!(assign(&hss, 2, kind).is_ok());
+        assert_eq!(locate(&hss, ALICE), Ok(LocationInfo::Scscf(server(1))));
+    }
+    assert_eq!(come(&mut events), []);
+
+    challenge(&hss, 3);
+    challenge(&hss, 2);
+    assert!(assign(&hss, 2, AssignmentType::Registration).is_ok());
+    assert_eq!(locate(&hss, ALICE), Ok(LocationInfo::Scscf(server(2))));
+    assert_eq!(come(&mut events), [termination(1, &[ALICE, NUMBER], TerminationReason::NewServerAssigned)]);
+}
+
+#[test]
+fn challenge_not_met_by_a_new_user() {
+    let hss = hss();
+    challenge(&hss, 1);
+    assert!(assign(&hss, 1, AssignmentType::AuthenticationFailure).is_ok());
+    assert!(assign(&hss, 1, AssignmentType::AuthenticationFailure).is_ok(), "asked twice");
+    assert!(matches!(authorize(&hss, AuthorizationType::Registration), Ok(UserAuthorization::Capabilities(_))));
+
+    let mut events = hss.events();
+    challenge(&hss, 1);
+    challenge(&hss, 2);
+    assert!(assign(&hss, 2, AssignmentType::Registration).is_ok());
+    assert_eq!(come(&mut events), [], "S-CSCF 1 has nothing to end");
+}
+
+/// TS 29.228 §6.1.2.1 step 4, type by type, for a user that is registered at S-CSCF 1.
+#[test]
+fn every_assignment_type() {
+    use AssignmentType::*;
+    // Type; error; profile in the answer; name stored; where the user is afterwards.
+    let table = [
+        (NoAssignment, None, true, true, true),
+        (Registration, None, true, true, true),
+        (ReRegistration, None, true, true, true),
+        (UnregisteredUser, Some(HssError::AssignmentType), false, true, true),
+        (TimeoutDeregistration, None, false, true, false),
+        (UserDeregistration, None, false, true, false),
+        (TimeoutDeregistrationStoreServerName, None, false, false, false),
+        (UserDeregistrationStoreServerName, None, false, false, false),
+        (AdministrativeDeregistration, None, false, true, false),
+        (AuthenticationFailure, None, false, true, true),
+        (AuthenticationTimeout, None, false, true, true),
+        (DeregistrationTooMuchData, None, false, true, false),
+    ];
+    for (kind, error, profile, stored, registered) in table {
+        let hss = hss();
+        assert!(assign(&hss, 1, Registration).is_ok());
+        match (assign(&hss, 1, kind), error) {
+            (Ok(answer), None) => {
+                assert_eq!((answer.profile.is_some(), answer.server_name_stored), (profile, stored), "{kind:?}");
+            }
+            (answer, error) => assert_eq!(answer.err(), error, "{kind:?}"),
+        }
+        assert_eq!(locate(&hss, ALICE).is_ok(), registered, "{kind:?}");
+        if kind.is_deregistration() {
+            assert_eq!(assign(&hss, 1, kind), Err(HssError::NotRegistered), "{kind:?} twice");
+        }
+    }
+}
+
+/// TS 29.228 §6.1.4.1: services in the unregistered state.
+#[test]
+fn unregistered_services() {
+    let hss = Hss::with_subscribers([alice().with_unregistered_services(true)]).unwrap();
+    let capabilities = LocationInfo::Capabilities(Capabilities::new([1], [2]));
+    assert_eq!(locate(&hss, ALICE), Ok(capabilities.clone()));
+    let call = ServerAssignmentRequest::unregistered(public(NUMBER), server(1));
+    let answer = block_on(hss.server_assignment(&call)).unwrap();
+    assert_eq!(answer.private_identity, private("alice"));
+    assert!(answer.profile.is_some());
+    assert_eq!(locate(&hss, ALICE), Ok(LocationInfo::Scscf(server(1))));
+
+    assert!(assign(&hss, 1, AssignmentType::Registration).is_ok());
+    assert!(assign(&hss, 1, AssignmentType::UserDeregistrationStoreServerName).unwrap().server_name_stored);
+    assert_eq!(locate(&hss, ALICE), Ok(LocationInfo::Scscf(server(1))));
+    let mut request = LocationInfoRequest::new(public(ALICE));
+    request.capabilities = true;
+    assert_eq!(block_on(hss.location_info(&request)), Ok(capabilities));
+    assert!(assign(&hss, 1, AssignmentType::TimeoutDeregistration).is_ok());
+    challenge(&hss, 2);
+    assert_eq!(locate(&hss, ALICE), Ok(LocationInfo::Scscf(server(2))));
+}
+
+#[test]
+fn profile_on_demand() {
+    let charging = ChargingAddresses::new(["aaa://ccf.ims.example".to_owned()], []);
+    let hss = Hss::with_subscribers([alice().with_charging(charging.clone())]).unwrap();
+    let kind = AssignmentType::Registration;
+    let mut request = ServerAssignmentRequest::new(private("alice"), public(ALICE), server(1), kind);
+    request.user_data_available = true;
+    let answer = block_on(hss.server_assignment(&request)).unwrap();
+    assert_eq!((answer.profile, answer.charging), (None, Some(charging)));
+}
+
+/// TS 29.228 §6.1.3 and §6.2.2.
+#[test]
+fn provisioning_is_heard_of() {
+    let hss = hss();
+    let mut events = hss.events();
+    // Nobody has the user: nobody needs to know.
+    assert_eq!(block_on(hss.put(alice())).unwrap(), Put::Replaced(Arc::new(alice())));
+    challenge(&hss, 1);
+    assert!(block_on(hss.put(alice())).is_ok());
+    assert_eq!(come(&mut events), []);
+
+    assert!(assign(&hss, 1, AssignmentType::Registration).is_ok());
+    let later = subscription("alice", &[ALICE, "sip:al@ims.example"]);
+    assert!(block_on(hss.put(later.clone())).is_ok());
+    let push = HssEvent::PushProfile(PushProfile::new(server(1), later.profile().clone()));
+    assert_eq!(come(&mut events), [push]);
+
+    // Another default identity cannot be pushed.
+    assert!(block_on(hss.put(subscription("alice", &[NUMBER, ALICE]))).is_ok());
+    let gone = termination(1, &[ALICE, "sip:al@ims.example"], TerminationReason::Permanent);
+    assert_eq!(come(&mut events), [gone]);
+    assert_eq!(locate(&hss, ALICE), Err(HssError::NotRegistered));
+
+    assert!(assign(&hss, 2, AssignmentType::Registration).is_ok());
+    assert!(block_on(hss.delete(&private("alice"))).unwrap());
+    assert_eq!(come(&mut events), [termination(2, &[NUMBER, ALICE], TerminationReason::Permanent)]);
+    assert_eq!(locate(&hss, ALICE), Err(HssError::Unknown));
+    assert!(!block_on(hss.delete(&private("alice"))).unwrap());
+    assert!(block_on(hss.get(&private("alice"))).unwrap().is_none());
+    assert_eq!(block_on(hss.list(10, None)).unwrap().len(), 1);
+}
+
+/// A base in which somebody deletes a user just after it was looked up.
+struct Meddling {
+    base: Arc<MemorySubscribers>,
+    meddle: Arc<Mutex<Option<Hss>>>,
+}
+
+#[async_trait]
+impl SubscriberStore for Meddling {
+    async fn get(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        self.base.get(private_identity).await
+    }
+
+    async fn find(&self, public_identity: &PublicIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        let found = self.base.find(public_identity).await;
+        let hss = lock(&self.meddle).take();
+        if let Some(hss) = hss {
+            hss.delete(&private("alice")).await?;
+        }
+        found
+    }
+
+    async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
+        self.base.put(subscription).await
+    }
+
+    async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        self.base.delete(private_identity).await
+    }
+
+    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
+        self.base.list(limit, after).await
+    }
+}
+
+#[test]
+fn deleted_while_it_registers() {
+    let meddle = Arc::new(Mutex::new(None));
+    let base = Arc::new(MemorySubscribers::new([alice()]).unwrap());
+    let hss = Hss::new(Meddling { base: base.clone(), meddle: meddle.clone() });
+    *lock(&meddle) = Some(hss.clone());
+    assert_eq!(assign(&hss, 1, AssignmentType::Registration), Err(HssError::Unknown));
+    // Nothing of it is left for a later subscriber of the same name.
+    assert!(block_on(base.put(Arc::new(alice()))).is_ok());
+    assert_eq!(locate(&hss, ALICE), Err(HssError::NotRegistered));
+}

@@ -1,0 +1,72 @@
+//! The HSS side of an IMS core: what a CSCF asks an HSS, an HSS that answers in process, and the store of state that
+//! nodes share.
+//!
+//! * [`HssCache`] is the Cx reference point as a trait: four questions, and a stream of events. CSCFs are written
+//!   against it and do not know who answers.
+//! * [`Hss`] answers from a [`SubscriberStore`]: [`MemorySubscribers`], or `tokio::RedbSubscribers` on disk (feature
+//!   `redb`).
+//! * [`state::StateStore`] keeps registrations and whatever else must outlive a message.
+//!
+//! Nothing here reads a clock, opens a socket or needs a runtime, except what is in the folder `tokio` (feature `tokio`,
+//! on by default).
+//!
+//! ```
+//! use imscore_hss::{
+//!     AssignmentType, Credentials, DigestCredentials, Hss, HssCache, LocationInfo, LocationInfoRequest, PrivateIdentity,
+//!     PublicIdentity, ServerAssignmentRequest, ServerName, Subscription,
+//! };
+//!
+//! # futures_executor::block_on(async {
+//! let private: PrivateIdentity = "alice@ims.example".parse()?;
+//! let public: PublicIdentity = "sip:alice@ims.example".parse()?;
+//! let secret = Credentials::Digest(DigestCredentials::from_password(&private, "ims.example", "secret")?);
+//! let hss = Hss::with_subscribers([Subscription::new(private.clone(), [public.clone()], secret)?])?;
+//!
+//! // An S-CSCF has authenticated Alice and takes her.
+//! let scscf: ServerName = "sip:scscf.ims.example".parse()?;
+//! let request = ServerAssignmentRequest::new(private, public.clone(), scscf.clone(), AssignmentType::Registration);
+//! let profile = hss.server_assignment(&request).await?.profile.ok_or("no profile")?;
+//! assert_eq!(profile.default_identity(), Some(&public));
+//!
+//! // From now on calls for her go there.
+//! let location = hss.location_info(&LocationInfoRequest::new(public)).await?;
+//! assert_eq!(location, LocationInfo::Scscf(scscf));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+mod cache;
+mod error;
+mod events;
+mod hss;
+mod identity;
+mod name;
+pub mod state;
+mod store;
+mod subscription;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use cache::{
+    AssignmentType, AuthScheme, AuthorizationType, HssCache, LocationInfo, LocationInfoRequest, MultimediaAuth,
+    MultimediaAuthRequest, ServerAssignment, ServerAssignmentRequest, UserAuthorization, UserAuthorizationRequest,
+};
+pub use error::{HssError, Refusal};
+pub use events::{HssEvent, HssEventSource, HssEvents, PushProfile, RegistrationTermination, TerminationReason};
+pub use hss::Hss;
+pub use identity::{IdentityError, MAX_PRIVATE_IDENTITY, MAX_PUBLIC_IDENTITY, PrivateIdentity, PublicIdentity, Scheme};
+pub use name::{MAX_NAME, NameError, ServerName, VisitedNetwork};
+pub use store::{MAX_PAGE, MemorySubscribers, Put, StoreError, SubscriberStore};
+pub use subscription::{
+    Capabilities, ChargingAddresses, Credentials, DigestAlgorithm, DigestCredentials, DigestError, Ha1,
+    MAX_PUBLIC_IDENTITIES, ProfileIdentity, Qop, Roaming, ServiceProfile, Subscription, SubscriptionError, UserProfile,
+};
+
+/// A panic while a lock was held left whole values behind: what is done under a lock here does not stop half way.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,168 @@
+//! The subscriber base: what an HSS knows, by private and by public identity.
+
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    ops::Bound,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::{PrivateIdentity, PublicIdentity, Subscription};
+
+/// Most subscriptions that one [`SubscriberStore::list`] gives, whatever it is asked for.
+pub const MAX_PAGE: usize = 1000;
+
+/// Where subscriptions are kept. A public identity belongs to one private identity at most.
+#[async_trait]
+pub trait SubscriberStore: Send + Sync {
+    /// The subscription of a private identity.
+    async fn get(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError>;
+
+    /// The subscription that a public identity belongs to.
+    async fn find(&self, public_identity: &PublicIdentity) -> Result<Option<Arc<Subscription>>, StoreError>;
+
+    /// Creates the subscription or replaces the one of the same private identity, as a whole or not at all. Once it
+    /// returns, the subscription outlives the process where the store is a durable one.
+    async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError>;
+
+    /// Takes a subscription away; gives what was there.
+    async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError>;
+
+    /// Up to `limit` subscriptions (and up to [`MAX_PAGE`]) in the order of their private identities, from behind
+    /// `after` on.
+    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError>;
+}
+
+/// What [`SubscriberStore::put`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// There was none.
+    Created,
+    /// There was this one.
+    Replaced(Arc<Subscription>),
+}
+
+/// Why the subscriber base did not do it.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A public identity of the subscription belongs to somebody else.
+    #[error("{public_identity} belongs to {owner}")]
+    Conflict {
+        /// The identity that is taken.
+        public_identity: PublicIdentity,
+        /// Who has it.
+        owner: PrivateIdentity,
+    },
+    /// The record is there and cannot be understood: damaged, or written by a later version.
+    #[error("the record of {private_identity} cannot be read")]
+    Unreadable {
+        /// Whose record it is.
+        private_identity: PrivateIdentity,
+    },
+    /// The back end failed.
+    #[error("the subscriber base failed")]
+    Failed(#[source] Arc<dyn Error + Send + Sync>),
+}
+
+/// A [`SubscriberStore`] in memory: gone with the process.
+#[derive(Debug, Default)]
+pub struct MemorySubscribers {
+    base: RwLock<Base>,
+}
+
+#[derive(Debug, Default)]
+struct Base {
+    subscriptions: BTreeMap<PrivateIdentity, Arc<Subscription>>,
+    public: BTreeMap<PublicIdentity, Arc<Subscription>>,
+}
+
+impl MemorySubscribers {
+    /// A base of these subscriptions.
+    pub fn new(subscriptions: impl IntoIterator<Item = Subscription>) -> Result<Self, StoreError> {
+        let mut base = Base::default();
+        for subscription in subscriptions {
+            base.put(Arc::new(subscription))?;
+        }
+        Ok(Self { base: RwLock::new(base) })
+    }
+
+    /// What is done under the lock does not stop half way, so a poisoned lock guards whole values.
+    fn read(&self) -> RwLockReadGuard<'_, Base> {
+        self.base.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Base> {
+        self.base.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl SubscriberStore for MemorySubscribers {
+    async fn get(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        Ok(self.read().subscriptions.get(private_identity).cloned())
+    }
+
+    async fn find(&self, public_identity: &PublicIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        Ok(self.read().public.get(public_identity).cloned())
+    }
+
+    async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
+        self.write().put(subscription)
+    }
+
+    async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        Ok(self.write().delete(private_identity))
+    }
+
+    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let base = self.read();
+        let page = base.subscriptions.range::<PrivateIdentity, _>((start, Bound::Unbounded));
+        Ok(page.take(limit.min(MAX_PAGE)).map(|(_, subscription)| subscription.clone()).collect())
+    }
+}
+
+impl Base {
+    fn put(&mut self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
+        let private_identity = subscription.private_identity();
+        for identity in subscription.public_identities() {
+            let owner = self.public.get(identity).map(|other| other.private_identity());
+            if let Some(owner) = owner.filter(|owner| *owner != private_identity) {
+                return Err(StoreError::Conflict { public_identity: identity.clone(), owner: owner.clone() });
+            }
+        }
+        let earlier = self.delete(private_identity);
+        for identity in subscription.public_identities() {
+            self.public.insert(identity.clone(), subscription.clone());
+        }
+        self.subscriptions.insert(private_identity.clone(), subscription);
+        Ok(earlier.map_or(Put::Created, Put::Replaced))
+    }
+
+    fn delete(&mut self, private_identity: &PrivateIdentity) -> Option<Arc<Subscription>> {
+        let subscription = self.subscriptions.remove(private_identity)?;
+        for identity in subscription.public_identities() {
+            self.public.remove(identity);
+        }
+        Some(subscription)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+
+    use super::*;
+
+    #[test]
+    fn memory_keeps_the_contract() {
+        block_on(contract::check(&MemorySubscribers::default()));
+    }
+}

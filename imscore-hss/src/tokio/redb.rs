@@ -1,0 +1,363 @@
+//! Subscribers on disk, for one machine: what [`put`](SubscriberStore::put) has returned from is there after a crash of
+//! the process or of the machine.
+
+use std::{error::Error, fmt, ops::Bound, path::Path, sync::Arc};
+
+use ::redb::{
+    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, Table,
+    TableDefinition, TableError, WriteTransaction,
+};
+use ::tokio::task::spawn_blocking;
+use async_trait::async_trait;
+use thiserror::Error;
+
+use super::record;
+use crate::{MAX_PAGE, PrivateIdentity, PublicIdentity, Put, StoreError, SubscriberStore, Subscription};
+
+/// Private identity → record.
+const SUBSCRIPTIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("subscriptions");
+/// Public identity → private identity.
+const OWNERS: TableDefinition<'_, &str, &str> = TableDefinition::new("owners");
+
+/// Memory for pages of the file, in bytes.
+const CACHE: usize = 64 << 20;
+
+/// A [`SubscriberStore`] in one file. Its futures have to be polled within a tokio runtime, whose threads for blocking
+/// work do the reading and writing. A write takes as long as the disk takes to make it durable.
+pub struct RedbSubscribers {
+    database: Arc<Database>,
+}
+
+/// Why the file could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the subscriber base is in use by another process")]
+    InUse,
+    /// It cannot be created or read.
+    #[error("the subscriber base cannot be opened")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl RedbSubscribers {
+    /// Opens the file, or creates it where there is none; its folder has to be there. Blocks while it does.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let failed = |error: ::redb::Error| OpenError::Failed(error.into());
+        let database = match Builder::new().set_cache_size(CACHE).create(path) {
+            Ok(database) => database,
+            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse),
+            Err(error) => return Err(failed(error.into())),
+        };
+        let base = Self { database: Arc::new(database) };
+        base.create_tables().map_err(failed)?;
+        Ok(base)
+    }
+
+    /// Later reads need not ask whether the tables are there.
+    fn create_tables(&self) -> Result<(), ::redb::Error> {
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(SUBSCRIPTIONS)?;
+        transaction.open_table(OWNERS)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let database = self.database.clone();
+        blocking(move || read(&database.begin_read().map_err(::redb::Error::from)?)).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&WriteTransaction) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let database = self.database.clone();
+        blocking(move || {
+            let mut transaction = database.begin_write().map_err(::redb::Error::from)?;
+            // A start after a crash must not have to walk through a file of a million subscribers.
+            transaction.set_quick_repair(true);
+            // Dropped without commit, a transaction has changed nothing.
+            let done = write(&transaction)?;
+            transaction.commit().map_err(::redb::Error::from)?;
+            Ok(done)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl SubscriberStore for RedbSubscribers {
+    async fn get(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        let private_identity = private_identity.clone();
+        self.read(move |transaction| record_of(&transaction.open_table(SUBSCRIPTIONS)?, &private_identity)).await
+    }
+
+    async fn find(&self, public_identity: &PublicIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        let public_identity = public_identity.clone();
+        self.read(move |transaction| match owner_of(&transaction.open_table(OWNERS)?, &public_identity)? {
+            Some(owner) => record_of(&transaction.open_table(SUBSCRIPTIONS)?, &owner),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
+        self.write(move |transaction| {
+            let mut subscriptions = transaction.open_table(SUBSCRIPTIONS)?;
+            let mut owners = transaction.open_table(OWNERS)?;
+            let private_identity = subscription.private_identity();
+            for identity in subscription.public_identities() {
+                if let Some(owner) = owner_of(&owners, identity)?.filter(|owner| owner != private_identity) {
+                    return Err(StoreError::Conflict { public_identity: identity.clone(), owner }.into());
+                }
+            }
+            let earlier = match take(&mut subscriptions, &mut owners, private_identity) {
+                // The way to repair a damaged record is to write it anew.
+                Err(Failure::Store(StoreError::Unreadable { .. })) => {
+                    owners.retain(|_, owner| owner != private_identity.as_str())?;
+                    None
+                }
+                earlier => earlier?,
+            };
+            for identity in subscription.public_identities() {
+                owners.insert(identity.as_str(), private_identity.as_str())?;
+            }
+            let record = record::encode(&subscription).map_err(|error| StoreError::Failed(Arc::new(error)))?;
+            subscriptions.insert(private_identity.as_str(), record.as_slice())?;
+            Ok(earlier.map_or(Put::Created, Put::Replaced))
+        })
+        .await
+    }
+
+    async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        let private_identity = private_identity.clone();
+        self.write(move |transaction| {
+            let mut subscriptions = transaction.open_table(SUBSCRIPTIONS)?;
+            let mut owners = transaction.open_table(OWNERS)?;
+            take(&mut subscriptions, &mut owners, &private_identity)
+        })
+        .await
+    }
+
+    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
+        let after = after.cloned();
+        self.read(move |transaction| {
+            let subscriptions = transaction.open_table(SUBSCRIPTIONS)?;
+            let start = after.as_ref().map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_str()));
+            let mut page = Vec::new();
+            for entry in subscriptions.range::<&str>((start, Bound::Unbounded))?.take(limit.min(MAX_PAGE)) {
+                let (key, record) = entry?;
+                page.push(decode(&identity_of(key.value())?, record.value())?);
+            }
+            Ok(page)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for RedbSubscribers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbSubscribers").finish_non_exhaustive()
+    }
+}
+
+/// Why a transaction did not come to its end.
+enum Failure {
+    Store(StoreError),
+    Base(::redb::Error),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<::redb::Error> for Failure {
+    fn from(error: ::redb::Error) -> Self {
+        Self::Base(error)
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Base(error.into())
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        Self::Base(error.into())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, StoreError> {
+    match spawn_blocking(work).await {
+        Ok(done) => done.map_err(|failure| match failure {
+            Failure::Store(error) => error,
+            Failure::Base(error) => StoreError::Failed(Arc::new(error)),
+        }),
+        Err(error) => Err(StoreError::Failed(Arc::new(error))),
+    }
+}
+
+/// Removes a subscription and its entries among the owners.
+fn take(
+    subscriptions: &mut Table<'_, &'static str, &'static [u8]>,
+    owners: &mut Table<'_, &'static str, &'static str>,
+    private_identity: &PrivateIdentity,
+) -> Result<Option<Arc<Subscription>>, Failure> {
+    let Some(subscription) = record_of(subscriptions, private_identity)? else { return Ok(None) };
+    for identity in subscription.public_identities() {
+        owners.remove(identity.as_str())?;
+    }
+    subscriptions.remove(private_identity.as_str())?;
+    Ok(Some(subscription))
+}
+
+fn record_of(
+    subscriptions: &impl ReadableTable<&'static str, &'static [u8]>,
+    private_identity: &PrivateIdentity,
+) -> Result<Option<Arc<Subscription>>, Failure> {
+    match subscriptions.get(private_identity.as_str())? {
+        Some(record) => Ok(Some(decode(private_identity, record.value())?)),
+        None => Ok(None),
+    }
+}
+
+fn owner_of(
+    owners: &impl ReadableTable<&'static str, &'static str>,
+    public_identity: &PublicIdentity,
+) -> Result<Option<PrivateIdentity>, Failure> {
+    match owners.get(public_identity.as_str())? {
+        Some(owner) => Ok(Some(identity_of(owner.value())?)),
+        None => Ok(None),
+    }
+}
+
+fn identity_of(text: &str) -> Result<PrivateIdentity, Failure> {
+    text.parse().map_err(|_| StorageError::Corrupted("a key is no private identity".to_owned()).into())
+}
+
+fn decode(private_identity: &PrivateIdentity, bytes: &[u8]) -> Result<Arc<Subscription>, StoreError> {
+    let subscription = record::decode(private_identity.clone(), bytes);
+    subscription.map(Arc::new).ok_or_else(|| StoreError::Unreadable { private_identity: private_identity.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        env,
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
+
+    use super::*;
+    use crate::{Credentials, DigestCredentials, store::contract};
+
+    fn subscription(user: &str, identity: &str) -> Arc<Subscription> {
+        let user: PrivateIdentity = user.parse().unwrap();
+        let digest = DigestCredentials::from_password(&user, "ims.example", "secret").unwrap();
+        Arc::new(Subscription::new(user, [identity.parse().unwrap()], Credentials::Digest(digest)).unwrap())
+    }
+
+    #[::tokio::test]
+    async fn keeps_the_contract() {
+        let folder = tempfile::tempdir().unwrap();
+        contract::check(&RedbSubscribers::open(folder.path().join("base")).unwrap()).await;
+    }
+
+    #[::tokio::test]
+    async fn survives_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base");
+        let alice = subscription("alice", "tel:+1");
+        let base = RedbSubscribers::open(&path).unwrap();
+        assert!(base.put(alice.clone()).await.is_ok());
+        assert!(matches!(RedbSubscribers::open(&path), Err(OpenError::InUse)));
+        drop(base);
+        let base = RedbSubscribers::open(&path).unwrap();
+        assert_eq!(base.find(&"tel:+1".parse().unwrap()).await.unwrap(), Some(alice));
+    }
+
+    #[test]
+    fn what_cannot_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base");
+        std::fs::write(&path, "something else").unwrap();
+        assert!(matches!(RedbSubscribers::open(&path), Err(OpenError::Failed(_))));
+        assert!(matches!(RedbSubscribers::open(folder.path().join("no/folder")), Err(OpenError::Failed(_))));
+    }
+
+    #[::tokio::test]
+    async fn damaged_record_can_be_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = RedbSubscribers::open(folder.path().join("base")).unwrap();
+        assert!(base.put(subscription("alice", "tel:+1")).await.is_ok());
+        let damage = base.write(|transaction| {
+            transaction.open_table(SUBSCRIPTIONS)?.insert("alice", &b"\xff"[..])?;
+            Ok(())
+        });
+        damage.await.unwrap();
+        let alice: PrivateIdentity = "alice".parse().unwrap();
+        for error in [
+            base.get(&alice).await.unwrap_err(),
+            base.find(&"tel:+1".parse().unwrap()).await.unwrap_err(),
+            base.delete(&alice).await.unwrap_err(),
+            base.list(1, None).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Unreadable { private_identity } if private_identity == alice));
+        }
+        assert_eq!(base.put(subscription("alice", "tel:+2")).await.unwrap(), Put::Created);
+        assert_eq!(base.put(subscription("bob", "tel:+1")).await.unwrap(), Put::Created, "no longer of Alice");
+    }
+
+    const CHILD: &str = "IMSCORE_HSS_TEST_BASE";
+    const ACKNOWLEDGED: usize = 20;
+
+    /// Starts this same test as another process, which writes subscribers and says so after each, and kills it while it
+    /// does.
+    #[test]
+    fn survives_kill_nine() {
+        if let Ok(path) = env::var(CHILD) {
+            return write_for_ever(&path);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base");
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "tokio::redb::tests::survives_kill_nine", "--nocapture"])
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let acknowledged = lines.map(Result::unwrap).filter(|line| line.contains("wrote")).take(ACKNOWLEDGED).count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(acknowledged, ACKNOWLEDGED);
+
+        let base = RedbSubscribers::open(&path).unwrap();
+        let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for number in 0..acknowledged {
+            let identity = format!("tel:+{number}").parse().unwrap();
+            let found = runtime.block_on(base.find(&identity)).unwrap();
+            assert_eq!(found, Some(subscription(&format!("user{number}"), &format!("tel:+{number}"))));
+        }
+    }
+
+    fn write_for_ever(path: &str) {
+        let base = RedbSubscribers::open(path).unwrap();
+        let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for number in 0..10_000 {
+            let subscription = subscription(&format!("user{number}"), &format!("tel:+{number}"));
+            runtime.block_on(base.put(subscription)).unwrap();
+            println!("\nwrote {number}");
+        }
+    }
+}
