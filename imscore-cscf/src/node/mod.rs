@@ -1,0 +1,182 @@
+//! Roles behind one proxy core.
+//!
+//! A [`Node`] says which roles there are, by name, and where they listen; a [`Worker`] is the engine that is built from it,
+//! one for each core of the machine. A request whose next hop is a role of the node is handed to it as a value; the same
+//! roles speak SIP on the wire when they are split over machines. Route, Record-Route, Max-Forwards and the headers of TS
+//! 24.229 are the same either way.
+//!
+//! ```
+//! # use imscore_cscf::{Call, Decision, Node, Refused, Role};
+//! # use imscore_sip::{Request, transport::Side};
+//! # struct Screening;
+//! # #[async_trait::async_trait]
+//! # impl Role for Screening {
+//! #     async fn on_request(&self, _: &mut Call, request: Request) -> Result<Decision, Refused> {
+//! #         Ok(Decision::forward(request))
+//! #     }
+//! # }
+//! let node = Node::default()
+//!     .role("screening.ims.example", Screening)
+//!     .host("sip.far.example", "udp:192.0.2.7:5060".parse()?)
+//!     .listen("udp:127.0.0.1:5060".parse()?, "screening.ims.example", Side::Core);
+//! # Ok::<(), imscore_sip::transport::AddressError>(())
+//! ```
+
+pub(crate) mod shared;
+pub(crate) mod tasks;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use imscore_hss::state::Clock;
+use imscore_sip::ByteString;
+use imscore_sip::proxy::route;
+use imscore_sip::transaction::Timers;
+use imscore_sip::transport::{Address, Side};
+use imscore_sip::uri::SipUri;
+
+pub use worker::{Counters, Worker};
+
+use crate::role::Role;
+
+/// The description of a node: roles by name, listeners, names of other hosts. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Node {
+    pub(crate) roles: Vec<(ByteString, Arc<dyn Role>)>,
+    pub(crate) listens: Vec<Listen>,
+    hosts: Vec<(ByteString, Address)>,
+    pub(crate) settings: Settings,
+    pub(crate) drain: Drain,
+    pub(crate) clocks: Vec<Clock>,
+}
+
+/// Tells a node to take nothing new: REGISTER, INVITE and SUBSCRIBE outside a dialog get 503 with Retry-After, what is
+/// under way goes on. Clones are one switch.
+#[derive(Clone, Debug, Default)]
+pub struct Drain(Arc<AtomicBool>);
+
+impl Drain {
+    /// Takes nothing new from now on.
+    pub fn start(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// True once it was told.
+    pub fn is_started(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// An address that a node listens on, and the role that gets what names no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where.
+    pub address: Address,
+    /// What our Via says there; the bound address, where it is empty.
+    pub advertised: ByteString,
+    /// Name of the role that it belongs to.
+    pub role: ByteString,
+    /// Phones, or other servers. What comes from a phone goes to the listener's role, whatever its Route says.
+    pub side: Side,
+}
+
+/// Limits and times of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// After this long without a decision the caller gets 504.
+    pub deadline: Duration,
+    /// Procedures under way in a worker; above it new requests get 503.
+    pub procedures: usize,
+    /// Transactions in a worker; above it new requests get 503.
+    pub transactions: usize,
+    /// Timers between servers.
+    pub core_timers: Timers,
+    /// Timers towards phones.
+    pub access_timers: Timers,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            deadline: Duration::from_secs(10),
+            procedures: 100_000,
+            transactions: 400_000,
+            core_timers: Timers::CORE,
+            access_timers: Timers::ACCESS,
+        }
+    }
+}
+
+impl Node {
+    /// Adds a role under a name, by which Route, Record-Route and Service-Route know it.
+    #[must_use]
+    pub fn role(self, name: impl Into<ByteString>, role: impl Role + 'static) -> Node {
+        self.shared_role(name, Arc::new(role))
+    }
+
+    /// Adds a role that is used elsewhere too.
+    #[must_use]
+    pub fn shared_role(mut self, name: impl Into<ByteString>, role: Arc<dyn Role>) -> Node {
+        let name: ByteString = name.into();
+        self.roles.push((name.to_ascii_lowercase().into(), role));
+        self
+    }
+
+    /// Listens on an address for one of the roles.
+    #[must_use]
+    pub fn listen(self, address: Address, role: impl Into<ByteString>, side: Side) -> Node {
+        self.listen_as(Listen { address, advertised: ByteString::new(), role: role.into(), side })
+    }
+
+    /// Listens as described.
+    #[must_use]
+    pub fn listen_as(mut self, listen: Listen) -> Node {
+        self.listens.push(listen);
+        self
+    }
+
+    /// Says where a host name is, in place of a resolver: the static SRV table of names in this core.
+    #[must_use]
+    pub fn host(mut self, name: impl Into<ByteString>, address: Address) -> Node {
+        self.hosts.push((name.into(), address));
+        self
+    }
+
+    /// Puts other limits and times in place.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Node {
+        self.settings = settings;
+        self
+    }
+
+    /// A clock that its workers drive: that of a store or HSS in the same process.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Node {
+        self.clocks.push(clock);
+        self
+    }
+
+    /// The switch that makes its workers drain.
+    pub fn drain(&self) -> Drain {
+        self.drain.clone()
+    }
+
+    /// The role of a name.
+    pub(crate) fn find_role(&self, name: &str) -> Option<usize> {
+        self.roles.iter().position(|(role, _)| role.eq_ignore_ascii_case(name))
+    }
+
+    /// Where a URI leads over the wire: a host of the table, or an address. `None`: nobody knows.
+    pub(crate) fn find_host(&self, uri: &SipUri) -> Option<Address> {
+        let named = self.hosts.iter().filter(|(name, _)| name.eq_ignore_ascii_case(uri.host())).map(|(_, at)| *at);
+        let asked = uri.transport().and_then(imscore_sip::transport::Transport::find);
+        named
+            .clone()
+            .find(|address| Some(address.transport) == asked)
+            .or_else(|| named.clone().next().filter(|_| asked.is_none()))
+            .or_else(|| route::address(uri).map(|(transport, socket)| Address { transport, socket }))
+    }
+}

@@ -1,0 +1,8 @@
+//! Roles, nodes and the whole core in virtual time.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod core;
+mod node;
+mod rough;
+mod sockets;
