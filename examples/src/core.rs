@@ -1,0 +1,306 @@
+//! The core that the settings describe: HSS, CSCFs, the node that they stand in, and the HTTP beside it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use imscore_cscf::icscf::{self, Icscf};
+use imscore_cscf::pcscf::{self, Pcscf};
+use imscore_cscf::scscf::{self, Scscf};
+use imscore_cscf::tokio::{Running, serve_with};
+use imscore_cscf::{Drain, Listen, Node};
+use imscore_hss::state::{Clock, MemoryState};
+use imscore_hss::tokio::{OpenError, RedbSubscribers};
+use imscore_hss::{
+    Credentials, DigestCredentials, Hss, MemorySubscribers, PrivateIdentity, PublicIdentity, ServerName, StoreError,
+    Subscription,
+};
+use imscore_sip::auth::Algorithm;
+use imscore_sip::tokio::seed;
+use imscore_sip::transaction::Timers;
+use imscore_sip::transport::Side;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::http::{self, Api};
+use crate::metrics::{Metrics, Page};
+use crate::settings::{self, Settings};
+
+/// Who is there from the start on a laptop: name, number, password.
+const DEMO: [(&str, &str, &str); 2] =
+    [("alice", "+12015550101", "alice-secret"), ("bob", "+12015550102", "bob-secret")];
+
+/// A core at work.
+pub struct Core {
+    running: Running,
+    pcscf: Arc<Pcscf>,
+    http: JoinHandle<()>,
+    stop_http: oneshot::Sender<()>,
+    http_address: SocketAddr,
+    demo: Vec<Demo>,
+}
+
+/// A subscriber who is there from the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demo {
+    /// Private identity.
+    pub private_identity: PrivateIdentity,
+    /// Public identities.
+    pub public_identities: Vec<PublicIdentity>,
+    /// The password, unless somebody has given it another one since.
+    pub password: Option<&'static str>,
+}
+
+impl Core {
+    /// Starts what the settings describe. HTTP comes last: who can reach it can call.
+    ///
+    /// # Errors
+    /// A folder, an address or a name that cannot be used, and what to do about it.
+    pub async fn start(settings: &Settings) -> Result<Core> {
+        let hss = hss(settings)?;
+        let demo = match settings.demo_subscribers && settings.is_local() {
+            true => add_demo(&hss, &settings.home_domain).await?,
+            false => Vec::new(),
+        };
+        let clock = Clock::new(0);
+        let pcscf = Arc::new(pcscf(settings)?);
+        let node = node(settings, &hss, pcscf.clone(), clock)?;
+        let drain: Drain = node.drain();
+        let workers = match settings.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers as usize,
+        };
+        let running = serve_with(node, workers, transport(settings)).await?;
+        let http = settings.http.listen;
+        let listener = TcpListener::bind(http).await.with_context(|| {
+            format!("{http}: HTTP cannot listen there; stop what does (`ss -ltnp` shows it), or use --http")
+        })?;
+        let http_address = listener.local_addr()?;
+        let metrics = Arc::new(metrics(&running, &pcscf, &drain));
+        let api = Api { hss, realm: settings.home_domain.as_str().into(), metrics, drain };
+        let limits = http::Limits {
+            connections: settings.http.connections as usize,
+            request: seconds(settings.http.request_seconds),
+            body: settings.http.body as usize,
+        };
+        let (stop_http, stopped) = oneshot::channel();
+        let router = http::router(api, limits);
+        let http =
+            tokio::spawn(async move { http::serve(listener, router, limits, async { drop(stopped.await) }).await });
+        Ok(Core { running, pcscf, http, stop_http, http_address, demo })
+    }
+
+    /// Where HTTP listens.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Who is there from the start.
+    pub fn demo(&self) -> &[Demo] {
+        &self.demo
+    }
+
+    /// Waits until a worker has ended by a defect.
+    pub async fn ended(&mut self) {
+        self.running.ended().await;
+    }
+
+    /// Takes nothing new, lets requests and calls that are under way end, for `grace` at most, and stops.
+    ///
+    /// # Errors
+    /// A worker had panicked.
+    pub async fn stop(self, grace: Duration) -> Result<()> {
+        self.running.stop_when(grace, || self.pcscf.dialogs() == 0).await?;
+        // It listens as long as its other end is there.
+        let _ = self.stop_http.send(());
+        self.http.await.context("HTTP has ended by a defect; its panic is above")
+    }
+}
+
+/// The HSS, its subscribers in memory or in the folder of the settings.
+fn hss(settings: &Settings) -> Result<Hss> {
+    if settings.data.is_empty() {
+        return Ok(Hss::new(MemorySubscribers::default()));
+    }
+    let folder = Path::new(&settings.data);
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: the folder cannot be made; choose another with --data", folder.display()))?;
+    let file = folder.join("subscribers.redb");
+    match RedbSubscribers::open(&file) {
+        Ok(subscribers) => Ok(Hss::new(subscribers)),
+        Err(OpenError::InUse) => {
+            bail!("{}: another core uses it; stop that one, or choose another folder with --data", file.display())
+        }
+        Err(error) => {
+            Err(error).with_context(|| format!("{}: choose a folder that can be written with --data", file.display()))
+        }
+    }
+}
+
+/// Puts alice and bob in, unless there are such subscribers.
+async fn add_demo(hss: &Hss, domain: &str) -> Result<Vec<Demo>> {
+    let mut demo = Vec::new();
+    for (name, number, password) in DEMO {
+        let private: PrivateIdentity = format!("{name}@{domain}").parse()?;
+        let credentials = Credentials::Digest(DigestCredentials::from_password(&private, domain, password)?);
+        let present = match hss.get(&private).await? {
+            Some(present) => present,
+            None => {
+                let publics = [format!("sip:{name}@{domain}").parse()?, format!("tel:{number}").parse()?];
+                let added = Subscription::new(private.clone(), publics, credentials.clone())?;
+                match hss.put(added.clone()).await {
+                    Ok(_) => Arc::new(added),
+                    // Somebody else has the number by now.
+                    Err(StoreError::Conflict { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        };
+        demo.push(Demo {
+            password: (*present.credentials() == credentials).then_some(password),
+            public_identities: present.public_identities().cloned().collect(),
+            private_identity: private,
+        });
+    }
+    Ok(demo)
+}
+
+fn pcscf(settings: &Settings) -> Result<Pcscf> {
+    let mut key = [0; 16];
+    key.copy_from_slice(&seed()?[..16]);
+    let mut own = pcscf::Settings::new(
+        settings.in_home_domain(&settings.pcscf.name),
+        settings.in_home_domain(&settings.icscf.name),
+        key,
+    );
+    own.visited_network = settings.home_domain.as_str().into();
+    own.grace = seconds(settings.pcscf.grace_seconds);
+    Ok(Pcscf::new(own))
+}
+
+fn node(settings: &Settings, hss: &Hss, pcscf: Arc<Pcscf>, clock: Clock) -> Result<Node> {
+    let [pcscf_name, icscf_name, scscf_name] =
+        [&settings.pcscf.name, &settings.icscf.name, &settings.scscf.name].map(|name| settings.in_home_domain(name));
+    let cache = Arc::new(hss.clone());
+
+    let mut own = icscf::Settings::new(icscf_name.as_str());
+    own.home_network = settings.home_domain.as_str().into();
+    own.hss_timeout = milliseconds(settings.icscf.hss_timeout_ms);
+    let pool: ServerName = format!("sip:{scscf_name}").parse()?;
+    let icscf = Icscf::new(own, cache.clone(), [pool]);
+
+    let mut own = scscf::Settings::new(scscf_name.as_str(), icscf_name.as_str());
+    own.home_domains = vec![settings.home_domain.as_str().into()];
+    own.expires = settings.scscf.expires_seconds;
+    own.min_expires = settings.scscf.min_expires_seconds;
+    own.max_bindings = settings.scscf.bindings as usize;
+    own.challenge_life = seconds(settings.scscf.challenge_seconds);
+    own.algorithms = settings.scscf.algorithms.iter().filter_map(|name| Algorithm::find(name)).collect();
+    own.timeout = milliseconds(settings.scscf.timeout_ms);
+    let mut key = [0; 8];
+    key.copy_from_slice(&seed()?[..8]);
+    let store = Arc::new(MemoryState::new(clock.clone(), u64::from_be_bytes(key)));
+    let scscf = Scscf::new(own, cache, store)?;
+
+    let mut node = Node::default()
+        .shared_role(pcscf_name.as_str(), pcscf)
+        .role(icscf_name.as_str(), icscf)
+        .role(scscf_name.as_str(), scscf)
+        .clock(clock)
+        .settings(limits(settings));
+    let listeners = [
+        (&settings.pcscf.access, &pcscf_name, Side::Access, settings.pcscf.advertised.as_str()),
+        (&settings.pcscf.core, &pcscf_name, Side::Core, ""),
+        (&settings.icscf.core, &icscf_name, Side::Core, ""),
+        (&settings.scscf.core, &scscf_name, Side::Core, ""),
+    ];
+    for (listens, role, side, advertised) in listeners {
+        for settings::Listen(address) in listens {
+            let listen = Listen { address: *address, advertised: advertised.into(), role: role.as_str().into(), side };
+            node = node.listen_as(listen);
+        }
+    }
+    Ok(node)
+}
+
+fn limits(settings: &Settings) -> imscore_cscf::Settings {
+    let timers = |t1, t2, t4| Timers { t1: milliseconds(t1), t2: milliseconds(t2), t4: milliseconds(t4) };
+    let mut own = imscore_cscf::Settings::default();
+    own.deadline = milliseconds(settings.limits.procedure_ms);
+    own.procedures = settings.limits.procedures as usize;
+    own.transactions = settings.limits.transactions as usize;
+    own.core_timers = timers(settings.core_timers.t1, settings.core_timers.t2, settings.core_timers.t4);
+    own.access_timers = timers(settings.access_timers.t1, settings.access_timers.t2, settings.access_timers.t4);
+    own
+}
+
+fn transport(settings: &Settings) -> imscore_sip::tokio::Settings {
+    let (message, transport) = (&settings.message, &settings.transport);
+    let mut own = imscore_sip::tokio::Settings::default();
+    own.limits.message = message.bytes as usize;
+    own.limits.header_block = message.header_block as usize;
+    own.limits.lines = message.lines as usize;
+    own.limits.line = message.line as usize;
+    own.limits.folds = message.folds as usize;
+    own.limits.uri = message.uri as usize;
+    own.limits.method = message.method as usize;
+    own.limits.name = message.name as usize;
+    own.udp_buffer = transport.udp_buffer as usize;
+    own.connections = transport.connections as usize;
+    own.connections_per_address = transport.connections_per_address as usize;
+    own.first_byte = seconds(transport.first_byte_seconds);
+    own.whole_message = seconds(transport.whole_message_seconds);
+    own.idle = seconds(transport.idle_seconds);
+    own.idle_known = seconds(transport.idle_registered_seconds);
+    own.connect = milliseconds(transport.connect_ms);
+    own.unsent = transport.unsent as usize;
+    own
+}
+
+fn metrics(running: &Running, pcscf: &Arc<Pcscf>, drain: &Drain) -> Metrics {
+    let (workers, sockets) = (running.counters(), running.transport_counters().to_vec());
+    let (pcscf, drain) = (pcscf.clone(), drain.clone());
+    Metrics::default()
+        .with(move |page| {
+            for (number, counters) in workers.iter().enumerate() {
+                let number = number.to_string();
+                let labels: [(&str, &str); 1] = [("worker", number.as_str())];
+                let mut count = |name: &str, help, value: &std::sync::atomic::AtomicU64| {
+                    page.counter(name, help, &labels, value.load(Ordering::Relaxed));
+                };
+                count("imscore_requests_total", "Requests given to a role.", &counters.requests);
+                count("imscore_role_panics_total", "Procedures that panicked.", &counters.panics);
+                count("imscore_overdue_total", "Procedures that took longer than their deadline.", &counters.overdue);
+                count("imscore_overload_total", "Requests refused because a limit was reached.", &counters.overload);
+                count("imscore_unroutable_total", "Requests that could be sent nowhere.", &counters.unroutable);
+                let contexts = counters.contexts.load(Ordering::Relaxed);
+                page.gauge("imscore_contexts", "Requests under way.", &labels, contexts);
+            }
+        })
+        .with(move |page| {
+            for (number, counters) in sockets.iter().enumerate() {
+                let number = number.to_string();
+                for (name, value) in counters.iter() {
+                    let name = format!("imscore_transport_{name}_total");
+                    page.counter(&name, "Of the sockets of a worker.", &[("worker", number.as_str())], value);
+                }
+            }
+        })
+        .with(move |page: &mut Page| {
+            page.gauge("imscore_registered_flows", "Flows of registered phones.", &[], pcscf.registered_flows() as u64);
+            page.gauge("imscore_dialogs", "Dialogs of the phones of the P-CSCF.", &[], pcscf.dialogs() as u64);
+            page.gauge("imscore_draining", "1 while nothing new is taken.", &[], u64::from(drain.is_started()));
+        })
+}
+
+fn seconds(number: u32) -> Duration {
+    Duration::from_secs(number.into())
+}
+
+fn milliseconds(number: u32) -> Duration {
+    Duration::from_millis(number.into())
+}

@@ -1,0 +1,305 @@
+//! From text to settings, with errors that name the place.
+
+use std::ops::Range;
+use std::path::Path;
+use std::{fs, io};
+
+use imscore_sip::auth::Algorithm;
+use imscore_sip::transport::Transport;
+use imscore_sip::uri::SipUri;
+use serde::Deserialize;
+use thiserror::Error;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use super::{Listen, Settings};
+
+/// Why there are no settings.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("{file}: {error}")]
+    File {
+        /// Its name.
+        file: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The file is no TOML, or a key or value of it is none that there is.
+    #[error("{file}, line {line}: {cause}")]
+    Line {
+        /// Its name.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// The key, where there is one, and what is wrong.
+        cause: String,
+    },
+    /// A flag has a value that its setting cannot have.
+    #[error("--{flag} {value}: {cause}")]
+    Flag {
+        /// Its name, without the dashes.
+        flag: String,
+        /// What it was given.
+        value: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A value is of the right kind, and makes no sense.
+    #[error("{key}: {cause}")]
+    Value {
+        /// Keys from the root, joined by dots.
+        key: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+}
+
+/// The settings of a file, if there is one, with `overrides` in their places: the path of a setting, and its value as a
+/// flag has it.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn load<'a>(
+    file: Option<&Path>,
+    overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Settings, SettingsError> {
+    let mut settings = match file {
+        Some(file) => {
+            let name = file.display().to_string();
+            match fs::read_to_string(file) {
+                Ok(text) => parse(&name, &text)?,
+                Err(error) => return Err(SettingsError::File { file: name, error }),
+            }
+        }
+        None => Settings::default(),
+    };
+    for (path, value) in overrides {
+        settings = replace(&settings, path, value)?;
+    }
+    match check(&settings) {
+        None => Ok(settings),
+        Some((key, cause)) => Err(SettingsError::Value { key, cause }),
+    }
+}
+
+fn parse(file: &str, text: &str) -> Result<Settings, SettingsError> {
+    let failed = |at: Option<Range<usize>>, key: &str, cause: &str| {
+        let before = at.and_then(|at| text.get(..at.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let separator = if key.is_empty() { "" } else { ": " };
+        let cause = format!("{key}{separator}{}", cause.replace('\n', ": "));
+        SettingsError::Line { file: file.to_owned(), line, cause }
+    };
+    let document = toml::Deserializer::parse(text).map_err(|error| failed(error.span(), "", error.message()))?;
+    let settings = serde_path_to_error::deserialize(document).map_err(|error| {
+        let key = error.path().to_string();
+        failed(error.inner().span(), if key == "." { "" } else { &key }, error.inner().message())
+    })?;
+    match check(&settings) {
+        // What the file leaves out has its default, which is right unless the file contradicts it elsewhere.
+        Some((key, cause)) => Err(failed(span(text, key), key, &cause)),
+        None => Ok(settings),
+    }
+}
+
+/// Where the value of a key stands.
+fn span(text: &str, path: &str) -> Option<Range<usize>> {
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let mut keys = path.split('.');
+    let mut value = document.get_ref().get(keys.next()?)?;
+    for key in keys {
+        value = value.get_ref().get(key)?;
+    }
+    Some(value.span())
+}
+
+/// The first value that makes no sense: its key, and why.
+fn check(settings: &Settings) -> Option<(&'static str, String)> {
+    let host = |key, name: &str| {
+        SipUri::new(name).err().map(|_| (key, format!("{name:?} is neither a host name nor an IP address")))
+    };
+    let sockets = |key, listen: &[Listen]| {
+        let other = listen.iter().find(|it| !matches!(it.0.transport, Transport::Udp | Transport::Tcp))?;
+        Some((key, format!("{}: this transport is not there yet, only udp and tcp are", other.0)))
+    };
+    let within = |key, value: u32, most: u32| {
+        (!(1..=most).contains(&value)).then(|| (key, format!("{value} is not from 1 to {most}")))
+    };
+    let Settings { pcscf, icscf, scscf, http, limits, message, transport, .. } = settings;
+    host("home_domain", &settings.home_domain)
+        .or_else(|| levels(&settings.log).map(|cause| ("log", cause)))
+        .or_else(|| (settings.workers > 255).then(|| ("workers", "255 at most".to_owned())))
+        .or_else(|| host("pcscf.name", &pcscf.name))
+        .or_else(|| host("icscf.name", &icscf.name))
+        .or_else(|| host("scscf.name", &scscf.name))
+        .or_else(|| sockets("pcscf.access", &pcscf.access))
+        .or_else(|| sockets("pcscf.core", &pcscf.core))
+        .or_else(|| sockets("icscf.core", &icscf.core))
+        .or_else(|| sockets("scscf.core", &scscf.core))
+        .or_else(|| pcscf.access.is_empty().then(|| ("pcscf.access", "phones need an address to call".to_owned())))
+        .or_else(|| within("scscf.min_expires_seconds", scscf.min_expires_seconds, scscf.expires_seconds))
+        .or_else(|| within("scscf.bindings", scscf.bindings, 1_000))
+        .or_else(|| scscf.algorithms.is_empty().then(|| ("scscf.algorithms", "it takes one at least".to_owned())))
+        .or_else(|| {
+            let unknown = scscf.algorithms.iter().find(|name| Algorithm::find(name).is_none())?;
+            Some(("scscf.algorithms", format!("{unknown:?} is none: write MD5 or SHA-256")))
+        })
+        .or_else(|| within("http.connections", http.connections, 100_000))
+        .or_else(|| within("http.request_seconds", http.request_seconds, 3_600))
+        .or_else(|| within("core_timers.t1", settings.core_timers.t1, 60_000))
+        .or_else(|| within("core_timers.t2", settings.core_timers.t2, 600_000))
+        .or_else(|| within("core_timers.t4", settings.core_timers.t4, 600_000))
+        .or_else(|| within("access_timers.t1", settings.access_timers.t1, 60_000))
+        .or_else(|| within("access_timers.t2", settings.access_timers.t2, 600_000))
+        .or_else(|| within("access_timers.t4", settings.access_timers.t4, 600_000))
+        .or_else(|| within("limits.transactions", limits.transactions, u32::MAX))
+        .or_else(|| within("limits.procedures", limits.procedures, u32::MAX))
+        .or_else(|| within("limits.procedure_ms", limits.procedure_ms, 600_000))
+        .or_else(|| within("message.header_block", message.header_block, 65_535))
+        .or_else(|| within("message.line", message.line, 65_535))
+        .or_else(|| within("transport.connections", transport.connections, u32::MAX))
+}
+
+/// What is wrong with a list of log levels. Without this a misspelt level would be the name of a module.
+fn levels(text: &str) -> Option<String> {
+    let is_level = |part: &str| part.rsplit('=').next().is_some_and(|level| level.parse::<LevelFilter>().is_ok());
+    match text.split(',').find(|part| !is_level(part)) {
+        Some(part) => Some(format!("{part:?} is no level: write error, warn, info, debug, trace or off")),
+        None => text.parse::<Targets>().err().map(|error| error.to_string()),
+    }
+}
+
+/// The settings with another value at `path`, whose kind is that of the present one.
+fn replace(settings: &Settings, path: &str, text: &str) -> Result<Settings, SettingsError> {
+    let failed = |cause: String| SettingsError::Flag { flag: flag(path), value: text.to_owned(), cause };
+    let entry = settings.entries().into_iter().find(|entry| entry.path == path);
+    let present = entry.and_then(|entry| entry.value).ok_or_else(|| failed("there is no such setting".into()))?;
+    let value = match present {
+        toml::Value::Array(_) => text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>().into(),
+        toml::Value::Integer(_) => text.parse::<i64>().map_err(|error| failed(error.to_string()))?.into(),
+        toml::Value::Boolean(_) => text.parse::<bool>().map_err(|error| failed(error.to_string()))?.into(),
+        toml::Value::String(_) | toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => {
+            toml::Value::from(text)
+        }
+    };
+    // The tree is strings, numbers and tables, all of which TOML has.
+    let mut root = toml::Table::try_from(settings).map_err(|error| failed(error.to_string()))?;
+    if let Some(place) = place(&mut root, path) {
+        *place = value;
+    }
+    Settings::deserialize(root).map_err(|error| failed(error.message().to_owned()))
+}
+
+fn place<'a>(table: &'a mut toml::Table, path: &str) -> Option<&'a mut toml::Value> {
+    match path.split_once('.') {
+        Some((key, rest)) => place(table.get_mut(key)?.as_table_mut()?, rest),
+        None => table.get_mut(path),
+    }
+}
+
+/// The flag of a setting: `--pcscf-access` for `pcscf.access`.
+pub(crate) fn flag(path: &str) -> String {
+    path.replace(['.', '_'], "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, expected: &str) {
+        assert_eq!(parse("core.toml", text).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn the_printed_file_is_the_defaults() {
+        let printed = Settings::default().to_toml();
+        assert_eq!(parse("printed", &printed).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn every_printed_value_is_read_back() {
+        let values =
+            ["pcscf.access=tcp:[::1]:1", "http.listen=[::1]:2", "log=debug", "demo_subscribers=false", "message.uri=3"];
+        let changed = load(None, values.iter().map(|it| it.split_once('=').unwrap())).unwrap();
+        assert_ne!(changed, Settings::default());
+        assert_eq!(parse("printed", &changed.to_toml()).unwrap(), changed);
+    }
+
+    #[test]
+    fn each_value_has_a_comment_and_stands_once() {
+        let entries = Settings::default().entries();
+        assert!(entries.iter().all(|entry| !entry.comment.is_empty()));
+        assert!(entries.iter().all(|entry| entries.iter().filter(|other| other.path == entry.path).count() == 1));
+        let printed = Settings::default().to_toml();
+        assert!(printed.starts_with("# Home domain: "), "{printed}");
+        assert!(
+            printed
+                .contains("\n\n# Where phones reach it.\naccess = [\"udp:127.0.0.1:5060\", \"tcp:127.0.0.1:5060\"]\n"),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn what_the_file_leaves_out_has_its_default() {
+        let settings = parse("", "home_domain = \"example.net\"\n[http]\nbody = 1\n").unwrap();
+        assert_eq!(settings.home_domain, "example.net");
+        assert_eq!(settings.http.body, 1);
+        assert_eq!(settings.http.listen, Settings::default().http.listen);
+    }
+
+    #[test]
+    fn an_error_names_file_line_and_key() {
+        let keys =
+            "core.toml, line 2: home_domane: unknown field `home_domane`, expected one of `home_domain`, `data`, ";
+        let error = parse("core.toml", "home_domain = \"a\"\nhome_domane = \"a\"").unwrap_err().to_string();
+        assert!(error.starts_with(keys), "{error}");
+        refused("\n\nworkers = \"two\"", "core.toml, line 3: workers: invalid type: string \"two\", expected u32");
+        refused(
+            "[pcscf]\ncore = []\naccess = [\n  \"udp:127.0.0.1:1\",\n  \"ucp:127.0.0.1:1\",\n]",
+            "core.toml, line 3: \
+            pcscf.access[1]: 'ucp:127.0.0.1:1' is no address: write a transport and a socket address, like \
+            udp:127.0.0.1:5060 or tcp:[::1]:5060",
+        );
+        refused("[http]\nbody = -1", "core.toml, line 2: http.body: invalid value: integer `-1`, expected u32");
+        refused(
+            "[http]\n\nlisten = 8080",
+            "core.toml, line 3: http.listen: invalid type: integer `8080`, expected socket address",
+        );
+        refused("data = \"a\"\ndata = \"b\"", "core.toml, line 2: duplicate key");
+        refused("[message]\nuri = 9\nline = 65536", "core.toml, line 3: message.line: 65536 is not from 1 to 65535");
+        refused(
+            "\nlog = \"loud\"",
+            "core.toml, line 2: log: \"loud\" is no level: write error, warn, info, debug, trace or off",
+        );
+        refused(
+            "home_domain = \"a b\"",
+            "core.toml, line 1: home_domain: \"a b\" is neither a host name nor an IP address",
+        );
+    }
+
+    #[test]
+    fn a_value_that_makes_no_sense_is_refused() {
+        for (path, value, cause) in [
+            ("pcscf.access", "tls:127.0.0.1:5061", "pcscf.access: tls:127.0.0.1:5061: this transport"),
+            ("workers", "256", "workers: 255 at most"),
+            ("workers", "some", "--workers some: invalid digit"),
+            ("http.listen", "8080", "--http-listen 8080: invalid socket address"),
+            ("demo_subscribers", "no", "--demo-subscribers no: "),
+            ("core_timers.t1", "0", "core_timers.t1: 0 is not from 1 to 60000"),
+            ("scscf.expires_seconds", "59", "scscf.min_expires_seconds: 60 is not from 1 to 59"),
+            ("scscf.algorithms", "MD5,md4", "scscf.algorithms: \"md4\" is none: write MD5 or SHA-256"),
+            ("no.such", "1", "--no-such 1: there is no such setting"),
+            ("http", "1", "--http 1: there is no such setting"),
+        ] {
+            let error = load(None, [(path, value)]).unwrap_err().to_string();
+            assert!(error.starts_with(cause), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = load(Some(Path::new("/nonexistent/core.toml")), []).unwrap_err().to_string();
+        assert!(error.starts_with("/nonexistent/core.toml: "), "{error}");
+    }
+}

@@ -1,0 +1,6 @@
+//! The programs' own parts, without a socket.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod core;
+mod http;
