@@ -1,0 +1,5 @@
+//! Parser benchmarks and the load rig of imscore: how to run and read them is in `README.md` beside this crate.
+
+pub mod messages;
+pub mod parsers;
+pub mod stats;
