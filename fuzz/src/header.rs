@@ -1,0 +1,96 @@
+//! Typed headers: what is decoded and written decodes to the same.
+
+use imscore_sip::header::*;
+use imscore_sip::{ByteString, Message, Method, Request};
+
+/// The types, by the number of an input's first byte from `@`. New ones stand at the end, so that seeds keep theirs.
+const TYPES: [fn(&[u8]); 55] = [
+    header::<Via>,
+    header::<From>,
+    header::<To>,
+    header::<Contact>,
+    header::<Route>,
+    header::<RecordRoute>,
+    header::<Path>,
+    header::<ServiceRoute>,
+    header::<PAssertedIdentity>,
+    header::<PPreferredIdentity>,
+    header::<PAssociatedUri>,
+    header::<PCalledPartyId>,
+    header::<PServedUser>,
+    header::<ReferTo>,
+    header::<ReferredBy>,
+    header::<ReplyTo>,
+    header::<HistoryInfo>,
+    header::<Diversion>,
+    header::<CallId>,
+    header::<CSeq>,
+    header::<MaxForwards>,
+    header::<MaxBreadth>,
+    header::<Expires>,
+    header::<MinExpires>,
+    header::<RSeq>,
+    header::<RAck>,
+    header::<Authorization>,
+    header::<ProxyAuthorization>,
+    header::<WwwAuthenticate>,
+    header::<ProxyAuthenticate>,
+    header::<ContentType>,
+    header::<ContentDisposition>,
+    header::<Date>,
+    header::<RetryAfter>,
+    header::<Event>,
+    header::<SubscriptionState>,
+    header::<PAccessNetworkInfo>,
+    header::<PChargingVector>,
+    header::<PChargingFunctionAddresses>,
+    header::<PVisitedNetworkId>,
+    header::<Reason>,
+    header::<Warning>,
+    header::<SessionExpires>,
+    header::<MinSe>,
+    header::<Privacy>,
+    header::<Organization>,
+    header::<Server>,
+    header::<Subject>,
+    header::<UserAgent>,
+    header::<Allow>,
+    header::<Supported>,
+    header::<Require>,
+    header::<ProxyRequire>,
+    header::<Unsupported>,
+    header::<ContentLength>,
+];
+
+/// The value of a header, whose type the first byte names.
+pub fn typed_header(data: &[u8]) {
+    let Some((first, value)) = data.split_first() else { return };
+    if let Some(check) = TYPES.get(usize::from(first.wrapping_sub(b'@'))) {
+        check(value);
+    }
+}
+
+/// As a line of a message, which is how values of strangers come.
+fn header<H: TypedHeader>(value: &[u8]) {
+    if let Ok(text) = ByteString::try_from(value) {
+        let _ = H::decode(&text);
+    }
+    let line = [b"OPTIONS sip:a@b SIP/2.0\r\n", H::NAME.as_str().as_bytes(), b": ", value, b"\r\n\r\n"].concat();
+    let Ok(Message::Request(request)) = Message::parse(line.into()) else { return };
+    let values: Vec<H> = request.headers.typed().flatten().collect();
+    for value in &values {
+        let written = value.to_string();
+        let again = H::decode(&written.as_str().into());
+        assert_eq!(again.map(|again| again.to_string()).as_deref(), Ok(&*written), "as {}", H::NAME);
+    }
+    if H::NAME == Name::CONTENT_LENGTH {
+        return;
+    }
+    let mut sent = Request::new(&Method::Options, "sip:a@b");
+    values.iter().for_each(|value| sent.headers.push(value));
+    let Ok(Message::Request(sent)) = Message::parse(sent.to_bytes()) else { panic!("not to be read: {sent:?}") };
+    // NUL, which a quoted pair may hold, is written as a space.
+    let written: Vec<String> = values.iter().map(|value| value.to_string().replace('\0', " ")).collect();
+    let again: Vec<String> = sent.headers.typed::<H>().flatten().map(|value| value.to_string()).collect();
+    assert_eq!(again, written, "as {}", H::NAME);
+}

@@ -1,0 +1,51 @@
+//! What is asked of every entry point, whatever bytes come in: one function for each fuzz target, that panics where an
+//! answer is wrong and not only where the code panics by itself.
+//!
+//! The targets in `fuzz_targets/` hand these functions to libFuzzer. On any toolchain the tests below replay the seeds
+//! in `corpus/` and the inputs that once failed, which are kept among them; `examples/tests/fuzz_corpus.rs` makes them
+//! tests of the main workspace.
+
+mod edits;
+mod header;
+mod input;
+mod message;
+mod sdp;
+mod stream;
+mod uri;
+
+pub use edits::edits;
+pub use header::typed_header;
+pub use message::message;
+pub use sdp::sdp;
+pub use stream::stream;
+pub use uri::uri;
+
+#[cfg(test)]
+mod replay {
+    use std::path::Path;
+
+    /// Runs a target over its seeds, in the order of their names.
+    fn replay(target: &str, run: fn(&[u8])) {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus")).join(target);
+        let found = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut seeds: Vec<_> = found.map(|seed| seed.expect("a folder that can be read").path()).collect();
+        seeds.sort();
+        assert!(!seeds.is_empty(), "no seeds in {}", folder.display());
+        for seed in seeds {
+            // The test's output names the seed that fails.
+            println!("{}", seed.display());
+            run(&std::fs::read(&seed).expect("a seed that can be read"));
+        }
+    }
+
+    macro_rules! targets {
+        ($($target:ident)*) => {$(
+            #[test]
+            fn $target() {
+                replay(stringify!($target), super::$target);
+            }
+        )*};
+    }
+
+    targets! { message edits uri typed_header stream sdp }
+}
