@@ -190,10 +190,15 @@ fn credentials(input: &[u8]) -> Parsed<'_, (&[u8], &[u8])> {
         Ok(([], params)) => Ok((&[], (scheme, params))),
         _ if scheme.eq_ignore_ascii_case(b"Digest") => auth_params(rest).map(|(rest, params)| (rest, (scheme, params))),
         _ => {
-            let (rest, opaque) = take_while1(|byte: u8| byte != b'"').parse(rest)?;
+            let (rest, opaque) = take_while1(is_opaque).parse(rest)?;
             Ok((rest, (scheme, &opaque[..0])))
         }
     }
+}
+
+/// What may stand behind a scheme that is not Digest: anything that begins no quoted string and controls nothing.
+fn is_opaque(byte: u8) -> bool {
+    byte == b'\t' || !(byte == b'"' || byte.is_ascii_control())
 }
 
 /// `auth-param *( COMMA auth-param )`, no name twice.
@@ -282,6 +287,7 @@ mod tests {
             ("Digest username=\"a\", Username=\"b\"", Cause::Repeated),
             (&bomb, Cause::Malformed),
             (&many(65), Cause::Limit),
+            ("Basic a\0", Cause::Malformed),
         ] {
             assert_eq!(read(text).err(), Some(cause), "{text}");
         }
