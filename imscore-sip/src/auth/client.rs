@@ -90,23 +90,24 @@ impl Login {
             cnonce,
             body,
         });
-        let mut credentials = Credentials::new("Digest")
-            .with_quoted("username", &self.username)
-            .with_quoted("realm", &unescaped(question.realm))
-            .with_quoted("nonce", &unescaped(question.nonce))
-            .with_quoted("uri", uri)
-            .with_quoted("response", response.as_str())
-            .with("algorithm", algorithm.as_str());
-        if let Some(opaque) = question.opaque {
-            credentials = credentials.with_quoted("opaque", &unescaped(opaque));
-        }
-        if qop != Qop::Absent {
-            credentials = credentials.with("qop", qop.as_str()).with("nc", &nonce_count);
-        }
-        if qop != Qop::Absent || algorithm.is_session() {
-            credentials = credentials.with_quoted("cnonce", cnonce);
-        }
-        Ok(credentials)
+        Ok(Credentials::build("Digest", |params| {
+            params.push_quoted("username", &self.username);
+            params.push_quoted("realm", &unescaped(question.realm));
+            params.push_quoted("nonce", &unescaped(question.nonce));
+            params.push_quoted("uri", uri);
+            params.push_quoted("response", response.as_str());
+            params.push("algorithm", algorithm.as_str());
+            if let Some(opaque) = question.opaque {
+                params.push_quoted("opaque", &unescaped(opaque));
+            }
+            if qop != Qop::Absent {
+                params.push("qop", qop.as_str());
+                params.push("nc", &nonce_count);
+            }
+            if qop != Qop::Absent || algorithm.is_session() {
+                params.push_quoted("cnonce", cnonce);
+            }
+        }))
     }
 
     /// One answer for each realm.

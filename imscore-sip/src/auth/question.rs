@@ -53,18 +53,21 @@ impl<'a> Question<'a> {
 
     /// The header's value.
     pub fn to_challenge(&self) -> Challenge {
-        let mut challenge = Challenge::new("Digest")
-            .with_quoted("realm", &unescaped(self.realm))
-            .with_quoted("nonce", &unescaped(self.nonce))
-            .with("algorithm", self.algorithm.as_str());
-        let names: Vec<&str> = self.qop.iter().filter(|qop| **qop != Qop::Absent).map(|qop| qop.as_str()).collect();
-        if !names.is_empty() {
-            challenge = challenge.with_quoted("qop", &names.join(","));
-        }
-        if let Some(opaque) = self.opaque {
-            challenge = challenge.with_quoted("opaque", &unescaped(opaque));
-        }
-        if self.stale { challenge.with("stale", "true") } else { challenge }
+        Challenge::build("Digest", |params| {
+            params.push_quoted("realm", &unescaped(self.realm));
+            params.push_quoted("nonce", &unescaped(self.nonce));
+            params.push("algorithm", self.algorithm.as_str());
+            let names: Vec<&str> = self.qop.iter().filter(|qop| **qop != Qop::Absent).map(|qop| qop.as_str()).collect();
+            if !names.is_empty() {
+                params.push_quoted("qop", &names.join(","));
+            }
+            if let Some(opaque) = self.opaque {
+                params.push_quoted("opaque", &unescaped(opaque));
+            }
+            if self.stale {
+                params.push("stale", "true");
+            }
+        })
     }
 
     /// Reads a challenge.

@@ -9,11 +9,12 @@ use bytestring::ByteString;
 use nom::Parser;
 use nom::bytes::complete::{take_while, take_while1};
 use nom::sequence::separated_pair;
+use smallvec::SmallVec;
 
 use super::{Cause, HeaderError, Name, Params, TypedHeader, decode};
 use crate::parse::grammar::{self, MAX_NAME, MAX_PARAMS, Parsed, fail, gen_value, lws, spaced, token};
 use crate::parse::params::{push_quoted, push_token, push_value};
-use crate::parse::part::{Part, push};
+use crate::parse::part::Part;
 use crate::uri::is_its_text;
 
 macro_rules! schemes {
@@ -29,9 +30,18 @@ macro_rules! schemes {
         impl $type {
             /// A scheme without parameters yet.
             pub fn new(scheme: &str) -> $type {
+                $type::build(scheme, |_| ())
+            }
+
+            /// A scheme with the parameters that `write` adds.
+            pub fn build(scheme: &str, write: impl FnOnce(&mut ParamList)) -> $type {
                 let mut text = String::with_capacity(256);
                 push_token(&mut text, scheme);
-                let (scheme, params) = (Part::between(0, text.len()), Part::between(text.len(), text.len()));
+                let scheme = Part::between(0, text.len());
+                let mut list = ParamList { from: text.len(), text };
+                write(&mut list);
+                let ParamList { text, from } = list;
+                let params = Part::between((from + 1).min(text.len()), text.len());
                 $type { text: text.into(), scheme, params }
             }
 
@@ -63,51 +73,33 @@ macro_rules! schemes {
             /// The same with one more parameter, its value as a token where it is one.
             #[must_use]
             pub fn with(&self, name: &str, value: &str) -> $type {
-                self.extended(name, |text| push_value(text, value))
+                self.extended(|params| params.push(name, value))
             }
 
             /// The same with one more parameter, its value in quotes.
             #[must_use]
             pub fn with_quoted(&self, name: &str, value: &str) -> $type {
-                self.extended(name, |text| push_quoted(text, value))
+                self.extended(|params| params.push_quoted(name, value))
             }
 
             /// The same without the parameter of that name; the others stand as they were written.
             #[must_use]
             pub fn without(&self, name: &str) -> $type {
-                let mut text = String::with_capacity(self.text.len());
-                let scheme = push(&mut text, self.scheme());
-                text.push(' ');
-                let from = text.len();
-                for (other, value) in self.params().iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
-                    if text.len() > from {
-                        text.push_str(", ");
+                $type::build(self.scheme(), |params| {
+                    let others = self.params();
+                    for (other, value) in others.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
+                        params.push_as_it_stands(other, value.unwrap_or_default());
                     }
-                    text.push_str(other);
-                    if let Some(value) = value {
-                        text.push('=');
-                        text.push_str(value);
-                    }
-                }
-                let params = Part::between(from, text.len());
-                $type { text: text.into(), scheme, params }
+                })
             }
 
-            fn extended(&self, name: &str, value: impl FnOnce(&mut String)) -> $type {
-                let mut text = String::with_capacity(self.text.len() + 64);
-                let scheme = push(&mut text, self.scheme());
-                text.push(' ');
-                let from = text.len();
-                let params = self.params.text(&self.text);
-                text.push_str(params);
-                if !params.is_empty() {
-                    text.push_str(", ");
-                }
-                push_token(&mut text, name);
-                text.push('=');
-                value(&mut text);
-                let params = Part::between(from, text.len());
-                $type { text: text.into(), scheme, params }
+            fn extended(&self, write: impl FnOnce(&mut ParamList)) -> $type {
+                $type::build(self.scheme(), |params| {
+                    for (name, value) in self.params().iter() {
+                        params.push_as_it_stands(name, value.unwrap_or_default());
+                    }
+                    write(params);
+                })
             }
 
             fn read(value: &ByteString) -> Result<$type, Cause> {
@@ -126,6 +118,39 @@ schemes! {
     Credentials
     /// What a server asks a client to prove itself with.
     Challenge
+}
+
+/// Parameters as they are written, one behind the other.
+#[derive(Debug)]
+pub struct ParamList {
+    text: String,
+    /// Where the scheme ends.
+    from: usize,
+}
+
+impl ParamList {
+    /// Adds a parameter, its value as a token where it is one.
+    pub fn push(&mut self, name: &str, value: &str) {
+        self.push_name(name);
+        push_value(&mut self.text, value);
+    }
+
+    /// Adds a parameter, its value in quotes.
+    pub fn push_quoted(&mut self, name: &str, value: &str) {
+        self.push_name(name);
+        push_quoted(&mut self.text, value);
+    }
+
+    fn push_as_it_stands(&mut self, name: &str, value: &str) {
+        self.push_name(name);
+        self.text.push_str(value);
+    }
+
+    fn push_name(&mut self, name: &str) {
+        self.text.push_str(if self.text.len() == self.from { " " } else { ", " });
+        push_token(&mut self.text, name);
+        self.text.push('=');
+    }
 }
 
 macro_rules! headers {
@@ -203,19 +228,17 @@ fn is_opaque(byte: u8) -> bool {
 
 /// `auth-param *( COMMA auth-param )`, no name twice.
 fn auth_params(input: &[u8]) -> Parsed<'_> {
-    let mut seen = [&b""[..]; MAX_PARAMS];
-    let mut count = 0;
+    let mut seen = SmallVec::<[&[u8]; 16]>::new();
     let mut rest = input;
     loop {
         let (behind, (name, _)) = separated_pair(token, spaced(b'='), gen_value).parse(rest)?;
-        if count == MAX_PARAMS || name.len() > MAX_NAME {
+        if seen.len() == MAX_PARAMS || name.len() > MAX_NAME {
             return fail(Cause::Limit);
         }
-        if seen[..count].iter().any(|other| other.eq_ignore_ascii_case(name)) {
+        if seen.iter().any(|other| other.eq_ignore_ascii_case(name)) {
             return fail(Cause::Repeated);
         }
-        seen[count] = name;
-        count += 1;
+        seen.push(name);
         match spaced(b',').parse(behind) {
             Ok((behind, _)) => rest = behind,
             Err(_) => {

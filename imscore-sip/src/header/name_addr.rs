@@ -9,6 +9,7 @@ use nom::Parser;
 use nom::bytes::complete::take_while;
 
 use super::{Cause, Params};
+use crate::parse::class::Class;
 use crate::parse::grammar::{self, fail, params, quoted_string, sws};
 use crate::parse::params::{push_param, push_quoted, unquoted};
 use crate::parse::part::{Part, push};
@@ -154,7 +155,7 @@ impl NameAddr {
 fn address(input: &[u8], bare: bool) -> grammar::Parsed<'_, (&[u8], &[u8])> {
     let (rest, display_name) = match input {
         [b'"', ..] => quoted_string(input)?,
-        _ => take_while(is_display).parse(input)?,
+        _ => take_while(|byte| Class::DISPLAY.has(byte)).parse(input)?,
     };
     let (rest, _) = sws(rest)?;
     match rest {
@@ -171,12 +172,6 @@ fn address(input: &[u8], bare: bool) -> grammar::Parsed<'_, (&[u8], &[u8])> {
         }
         _ => fail(Cause::Malformed),
     }
-}
-
-/// What a display name without quotes may be made of: tokens and white space; also what is not ASCII, which should
-/// stand in quotes and often does not.
-fn is_display(byte: u8) -> bool {
-    crate::parse::is_token(byte) || matches!(byte, b' ' | b'\t' | 0x80..)
 }
 
 impl From<Uri> for NameAddr {

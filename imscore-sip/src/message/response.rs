@@ -32,8 +32,10 @@ impl Response {
     /// A response whose lines of the `copied` names are those of a request, in the request's order.
     pub(super) fn built(status: StatusCode, request: &Headers, copied: &[Name]) -> Response {
         let mut bytes = Vec::with_capacity(512);
-        bytes.extend_from_slice(format!("SIP/2.0 {status} {}\r\n", status.reason()).as_bytes());
-        let reason = (12, bytes.len() as u16 - 2);
+        bytes.extend_from_slice(VERSION);
+        status.write(&mut bytes);
+        let reason = (12, bytes.len() as u16);
+        bytes.extend_from_slice(b"\r\n");
         let mut lines = Lines::new();
         let mut put = |name: Name, value: &[u8]| {
             let start = bytes.len();
@@ -115,7 +117,7 @@ impl Response {
         // RFC 3261 §7.1: in capitals, however it came.
         out.extend_from_slice(VERSION);
         match self.reason {
-            REWRITTEN => out.extend_from_slice(format!(" {} {}", self.status, self.status.reason()).as_bytes()),
+            REWRITTEN => self.status.write(&mut out),
             (_, end) => out.extend_from_slice(&self.headers.bytes[VERSION.len()..usize::from(end)]),
         }
         out.extend_from_slice(b"\r\n");

@@ -13,6 +13,7 @@ use nom::error::{ErrorKind, ParseError};
 use nom::sequence::{delimited, pair, preceded};
 use nom::{Err, IResult, Parser};
 
+use super::class::Class;
 use super::lines::is_token;
 use super::list::quote_end;
 use crate::header::Cause;
@@ -104,7 +105,7 @@ pub(crate) fn quoted_string(input: &[u8]) -> Parsed<'_> {
 
 /// `host`. Labels may hold `_` and may begin with a digit, as names inside networks do.
 pub(crate) fn host(input: &[u8]) -> Parsed<'_> {
-    alt((ipv6_reference, host_name)).parse(input)
+    if input.first() == Some(&b'[') { ipv6_reference(input) } else { host_name(input) }
 }
 
 /// `IPv6reference`, brackets included.
@@ -117,11 +118,15 @@ fn ipv6_reference(input: &[u8]) -> Parsed<'_> {
 
 /// `hostname` and `IPv4address`, at most 255 bytes.
 fn host_name(input: &[u8]) -> Parsed<'_> {
-    let label = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    verify(take_while1(label), |name: &[u8]| {
-        name.len() <= 255 && name[0] != b'.' && !name.windows(2).any(|pair| pair == b"..")
-    })
-    .parse(input)
+    let end = input.iter().position(|byte| !Class::HOST.has(*byte)).unwrap_or(input.len());
+    let (name, rest) = input.split_at(end);
+    // As if a label had ended in front of the first.
+    let mut last = b'.';
+    let empty_label = name.iter().any(|byte| std::mem::replace(&mut last, *byte) == b'.' && *byte == b'.');
+    if name.is_empty() || name.len() > 255 || empty_label {
+        return Err(Err::Error(Cause::Malformed));
+    }
+    Ok((rest, name))
 }
 
 /// `port`, 0 to 65,535.
@@ -132,8 +137,11 @@ pub(crate) fn port(input: &[u8]) -> Parsed<'_, u16> {
 /// `gen-value`: a token, a host or a quoted string; also what is written without the quotes that it needs, as
 /// base64 in `icid-value` and the bare IPv6 address in `received`.
 pub(crate) fn gen_value(input: &[u8]) -> Parsed<'_> {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b';' | b',' | b'<' | b'>');
-    alt((quoted_string, verify(take_while1(plain), |text: &[u8]| text[0] != b'='))).parse(input)
+    match input {
+        [b'"', ..] => quoted_string(input),
+        [b'=', ..] => Err(Err::Error(Cause::Malformed)),
+        _ => take_while1(|byte| Class::VALUE.has(byte)).parse(input),
+    }
 }
 
 /// `generic-param`: a name and, behind an equals sign, a value.

@@ -3,6 +3,7 @@
 use memchr::{memchr, memchr2};
 use smallvec::SmallVec;
 
+use super::class::Class;
 use super::{Fault, Limits, ParseError};
 use crate::header::Name;
 use crate::message::{Line, Lines};
@@ -102,7 +103,7 @@ fn start_line(line: &[u8], limits: &Limits) -> Result<StartLine, ParseError> {
         let reason = (space + 1 + code.len() + 1).min(line.len());
         return Ok(StartLine::Response { status: status as u16, reason: (reason as u16, line.len() as u16) });
     }
-    if first.len() > limits.method || first.is_empty() || !first.iter().all(|byte| is_token(*byte)) {
+    if first.len() > limits.method || first.is_empty() || !Class::TOKEN.is_all_of(first) {
         return fail(0, Fault::StartLine);
     }
     let Some(uri) = memchr(b' ', rest) else {
@@ -145,7 +146,7 @@ pub(super) fn header_name(line: &[u8], limits: &Limits) -> Option<(Name, usize)>
     let name = match Name::find(spelling) {
         Some(name) => name,
         None if spelling.is_empty() || spelling.len() > limits.name => return None,
-        None if spelling.iter().all(|byte| is_token(*byte)) => Name::EXTENSION,
+        None if Class::TOKEN.is_all_of(spelling) => Name::EXTENSION,
         None => return None,
     };
     let mut value = colon + 1;
@@ -193,8 +194,9 @@ pub(super) fn number(text: &[u8]) -> Option<usize> {
 }
 
 /// RFC 3261 §25.1, token.
+#[inline]
 pub(crate) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    Class::TOKEN.has(byte)
 }
 
 #[cfg(test)]

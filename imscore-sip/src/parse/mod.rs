@@ -1,5 +1,6 @@
 //! From bytes to lines: one pass finds where headers begin and end. What is in them is read when asked for.
 
+pub(crate) mod class;
 pub(crate) mod grammar;
 mod limits;
 mod lines;
@@ -9,7 +10,7 @@ pub(crate) mod part;
 mod stream;
 
 pub use limits::Limits;
-pub(crate) use lines::{Scan, StartLine, is_token, scan};
+pub(crate) use lines::{Scan, StartLine, scan};
 pub use params::Params;
 pub use stream::{Frame, FrameError, Framer};
 

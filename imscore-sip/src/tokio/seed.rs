@@ -2,12 +2,12 @@
 
 use std::io;
 
-/// A seed that nobody can guess, from the operating system.
+/// As many bytes as are wanted that nobody can guess, from the operating system.
 ///
 /// # Errors
 /// The system has none to give.
-pub fn seed() -> io::Result<[u8; 32]> {
-    let mut seed = [0; 32];
+pub fn seed<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut seed = [0; BYTES];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     Ok(seed)
 }
@@ -18,6 +18,6 @@ mod tests {
 
     #[test]
     fn no_two_seeds_are_alike() {
-        assert_ne!(seed().unwrap(), seed().unwrap());
+        assert_ne!(seed::<16>().unwrap(), seed::<16>().unwrap());
     }
 }

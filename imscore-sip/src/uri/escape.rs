@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::parse::class::Class;
+
 /// The bytes that a text stands for, its escapes resolved once. They may hold NUL and need not be UTF-8.
 pub fn decoded(text: &str) -> Cow<'_, [u8]> {
     if !text.contains('%') {
@@ -42,7 +44,7 @@ pub(super) fn push_escaped(out: &mut String, text: &[u8], allowed: impl Fn(u8) -
 
 /// `unreserved` (RFC 3261 §25.1).
 pub(super) fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
+    Class::UNRESERVED.has(byte)
 }
 
 /// Bytes, and whether each was escaped.

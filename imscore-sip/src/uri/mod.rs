@@ -27,7 +27,8 @@ use std::str::FromStr;
 
 use bytestring::ByteString;
 
-pub use crate::parse::Params;
+use crate::parse::Params;
+use crate::parse::class::Class;
 use crate::parse::part::Part;
 pub use escape::decoded;
 pub use sip::SipUri;
@@ -238,20 +239,16 @@ fn legible(text: &[u8]) -> Result<(), UriError> {
     if text.len() > MAX_LEN {
         return Err(UriError::TooLong);
     }
-    if text.iter().copied().all(is_legible) { Ok(()) } else { Err(UriError::Byte) }
-}
-
-fn is_legible(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"')
+    if Class::URI.is_all_of(text) { Ok(()) } else { Err(UriError::Byte) }
 }
 
 /// The text with the bytes escaped that no URI holds; any other as it is.
 pub(crate) fn made_legible(text: ByteString) -> ByteString {
-    if text.bytes().all(is_legible) {
+    if Class::URI.is_all_of(text.as_bytes()) {
         return text;
     }
     let mut legible = String::with_capacity(text.len() + 16);
-    escape::push_escaped(&mut legible, text.as_bytes(), is_legible);
+    escape::push_escaped(&mut legible, text.as_bytes(), |byte| Class::URI.has(byte));
     legible.into()
 }
 

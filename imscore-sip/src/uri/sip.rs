@@ -11,6 +11,7 @@ use nom::sequence::preceded;
 
 use super::escape::{is_escaped, is_unreserved, push_escaped};
 use super::{MAX_LEN, Params, UriError, legible};
+use crate::parse::class::Class;
 use crate::parse::grammar::{self, MAX_NAME, MAX_PARAMS};
 use crate::parse::part::{Part, push};
 
@@ -160,10 +161,10 @@ impl SipUri {
     pub fn with_param<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> SipUri {
         let mut params = self.params().without(name);
         params.push(';');
-        push_escaped(&mut params, name.as_bytes(), is_param);
+        push_escaped(&mut params, name.as_bytes(), |byte| Class::PARAM.has(byte));
         if let Some(value) = value.into().filter(|value| !value.is_empty()) {
             params.push('=');
-            push_escaped(&mut params, value.as_bytes(), is_param);
+            push_escaped(&mut params, value.as_bytes(), |byte| Class::PARAM.has(byte));
         }
         SipUri::of(Pieces { params: &params, ..self.pieces() })
     }
@@ -255,7 +256,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts, UriError> {
                 None => (info, None),
                 Some(colon) => (&info[..colon], Some(&info[colon + 1..])),
             };
-            if user.is_empty() || !info.iter().all(|byte| is_user(*byte)) || info.len() > MAX_LEN {
+            if user.is_empty() || !Class::USER.is_all_of(info) || info.len() > MAX_LEN {
                 return Err(UriError::User);
             }
             if password.is_some_and(|password| memchr(b':', password).is_some()) {
@@ -311,38 +312,30 @@ pub(super) fn is_user_mark(byte: u8) -> bool {
     matches!(byte, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/')
 }
 
-/// What stands in a user part or password. `#` should be escaped, and is not by phones that dial `*31#`.
-fn is_user(byte: u8) -> bool {
-    is_unreserved(byte) || is_user_mark(byte) || matches!(byte, b'%' | b':' | b'#')
-}
-
-/// `paramchar` (RFC 3261 §25.1), but for escapes.
-fn is_param(byte: u8) -> bool {
-    is_unreserved(byte) || matches!(byte, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$')
-}
-
 /// `uri-parameters`. An equals sign in a value is let pass: base64 has them.
 fn check_params(params: &[u8]) -> Result<(), UriError> {
     let valid =
-        |part: &[u8]| !part.is_empty() && part.iter().all(|byte| is_param(*byte) || matches!(byte, b'%' | b'='));
+        |part: &[u8]| !part.is_empty() && part.iter().all(|byte| Class::PARAM.has(*byte) || matches!(byte, b'%' | b'='));
     named_once(params, |name, value| valid(name) && value.is_none_or(valid))
 }
 
 /// Up to 64 parameters, each with a name of up to 256 bytes that no other has (RFC 3261 §19.1.1, RFC 3966 §3).
 pub(super) fn named_once(params: &[u8], valid: impl Fn(&[u8], Option<&[u8]>) -> bool) -> Result<(), UriError> {
-    let mut seen = [&b""[..]; MAX_PARAMS];
-    for (count, param) in params.split(|byte| *byte == b';').skip(1).enumerate() {
-        let (name, value) = match memchr(b'=', param) {
-            None => (param, None),
-            Some(at) => (&param[..at], Some(&param[at + 1..])),
-        };
-        let repeated = || seen[..count].iter().any(|other| other.eq_ignore_ascii_case(name));
-        if count == MAX_PARAMS || name.len() > MAX_NAME || repeated() || !valid(name, value) {
+    let pairs = || params.split(|byte| *byte == b';').skip(1).map(name_and_value);
+    for (count, (name, value)) in pairs().enumerate() {
+        let repeated = || pairs().take(count).any(|(other, _)| other.eq_ignore_ascii_case(name));
+        if count == MAX_PARAMS || name.len() > MAX_NAME || !valid(name, value) || repeated() {
             return Err(UriError::Parameter);
         }
-        seen[count] = name;
     }
     Ok(())
+}
+
+fn name_and_value(param: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match param.iter().position(|byte| *byte == b'=') {
+        None => (param, None),
+        Some(at) => (&param[..at], Some(&param[at + 1..])),
+    }
 }
 
 /// `headers`: at least one `hname=hvalue`, the value possibly empty.
