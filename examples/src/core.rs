@@ -170,12 +170,10 @@ async fn add_demo(hss: &Hss, domain: &str) -> Result<Vec<Demo>> {
 }
 
 fn pcscf(settings: &Settings) -> Result<Pcscf> {
-    let mut key = [0; 16];
-    key.copy_from_slice(&seed()?[..16]);
     let mut own = pcscf::Settings::new(
         settings.in_home_domain(&settings.pcscf.name),
         settings.in_home_domain(&settings.icscf.name),
-        key,
+        seed()?,
     );
     own.visited_network = settings.home_domain.as_str().into();
     own.grace = seconds(settings.pcscf.grace_seconds);
@@ -201,9 +199,7 @@ fn node(settings: &Settings, hss: &Hss, pcscf: Arc<Pcscf>, clock: Clock) -> Resu
     own.challenge_life = seconds(settings.scscf.challenge_seconds);
     own.algorithms = settings.scscf.algorithms.iter().filter_map(|name| Algorithm::find(name)).collect();
     own.timeout = milliseconds(settings.scscf.timeout_ms);
-    let mut key = [0; 8];
-    key.copy_from_slice(&seed()?[..8]);
-    let store = Arc::new(MemoryState::new(clock.clone(), u64::from_be_bytes(key)));
+    let store = Arc::new(MemoryState::new(clock.clone(), u64::from_be_bytes(seed()?)));
     let scscf = Scscf::new(own, cache, store)?;
 
     let mut node = Node::default()
