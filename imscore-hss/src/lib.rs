@@ -36,6 +36,7 @@
 //! ```
 
 mod cache;
+pub mod diameter;
 mod error;
 mod events;
 mod hss;
