@@ -33,6 +33,10 @@ fn read(text: &str) -> Option<Uri> {
     assert_eq!(uri.to_string(), text);
     assert!(uri.equivalent(&uri), "{uri} is not itself");
     let record = uri.address_of_record();
+    if record.len() > MAX_LEN {
+        // What its phone did not escape is escaped there.
+        return Some(uri);
+    }
     let again = Uri::try_from(record.clone()).expect("an address of record is a URI");
     assert_eq!(again.address_of_record(), record, "of {uri}");
     Some(uri)

@@ -36,7 +36,9 @@ pub use address::{
     Diversion, From, HistoryInfo, PAssertedIdentity, PAssociatedUri, PCalledPartyId, PPreferredIdentity, PServedUser,
     Path, RecordRoute, ReferTo, ReferredBy, ReplyTo, Route, ServiceRoute, SessionCase, To,
 };
-pub use auth::{Authorization, Challenge, Credentials, ParamList, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
+pub use auth::{
+    Authorization, Challenge, Credentials, ParamList, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate,
+};
 pub use call_id::CallId;
 pub use contact::Contact;
 pub use content::{ContentDisposition, ContentType};

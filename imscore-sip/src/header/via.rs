@@ -28,6 +28,9 @@ struct Parts {
     host: Part,
     port: Option<u16>,
     branch: Part,
+    received: Part,
+    /// Empty where it has no value.
+    rport: Part,
     params: Part,
 }
 
@@ -52,7 +55,8 @@ impl Via {
         let start = text.len();
         push_token(&mut text, branch);
         let (branch, params) = (Part::between(start, text.len()), Part::between(params, text.len()));
-        let parts = Parts { transport, host, port, branch, params };
+        let (received, rport) = (Part::ABSENT, Part::ABSENT);
+        let parts = Parts { transport, host, port, branch, received, rport, params };
         Via { text: text.into(), parts }
     }
 
@@ -83,13 +87,13 @@ impl Via {
 
     /// Where the request came from, as its receiver saw it (RFC 3261 §18.2.1).
     pub fn received(&self) -> Option<IpAddr> {
-        received_address(self.params().get("received")?)
+        received_address(self.parts.received.find(&self.text)?)
     }
 
     /// `Some(None)`: the sender asks for the port that its request came from; `Some(Some(port))`: that port
     /// (RFC 3581 §3, §4).
     pub fn rport(&self) -> Option<Option<u16>> {
-        self.params().get("rport").map(|port| port.parse().ok())
+        self.parts.rport.find(&self.text).map(|port| port.parse().ok())
     }
 
     /// Where responses are to go instead (RFC 3261 §18.2.2).
@@ -133,8 +137,10 @@ impl Via {
         let mut text = self.text[..self.parts.params.start()].to_string();
         let part = push(&mut text, &params);
         let text = ByteString::from(text);
-        let branch = Params::of(part.text(&text)).get("branch").map(str::as_bytes);
-        let parts = Parts { branch: Part::of_some(text.as_bytes(), branch), params: part, ..self.parts };
+        let params = Params::of(part.text(&text));
+        let found = |name: &str| Part::of_value(text.as_bytes(), params.get(name).map(str::as_bytes));
+        let (branch, received, rport) = (found("branch"), found("received"), found("rport"));
+        let parts = Parts { branch, received, rport, params: part, ..self.parts };
         Via { text, parts }
     }
 
@@ -181,6 +187,8 @@ impl Parts {
             host: Part::of(text, host),
             port,
             branch: Part::of_some(text, branch),
+            received: Part::of_some(text, received),
+            rport: Part::of_value(text, rport.or(asked.then_some(&[]))),
             params: Part::of(text, params),
         })
     }

@@ -97,7 +97,7 @@ impl Headers {
     /// # Errors
     /// A value that does not follow the header's grammar.
     pub fn get<H: TypedHeader>(&self) -> Result<Option<H>, HeaderError> {
-        self.typed().next().transpose()
+        self.lines.iter().filter(|line| line.name() == H::NAME).find_map(|line| self.first_of(*line)).transpose()
     }
 
     /// All values of a header in order: repeated lines and comma lists alike.
@@ -110,11 +110,10 @@ impl Headers {
 
     /// The values of a header, decoded one by one as they are asked for.
     pub fn typed<H: TypedHeader>(&self) -> impl Iterator<Item = Result<H, HeaderError>> {
-        self.lines.iter().filter(|line| line.name() == H::NAME).flat_map(|line| {
-            values::<H>(self.shared(*line))
-                .filter(|value| !(H::LIST && value.is_empty() && H::NAME.may_be_empty()))
-                .map(decode)
-        })
+        self.lines
+            .iter()
+            .filter(|line| line.name() == H::NAME)
+            .flat_map(|line| values::<H>(self.shared(*line)).filter(counts::<H>).map(decode))
     }
 
     /// The value of the first line of that name, white space trimmed, folds as they stand.
@@ -268,6 +267,12 @@ impl Headers {
         self.lines.iter().map(|line| (line.name(), self.value(*line)))
     }
 
+    /// The first value of a line.
+    fn first_of<H: TypedHeader>(&self, line: Line) -> Option<Result<H, HeaderError>> {
+        let line = self.shared(line);
+        if H::LIST { list::elements(line).find(counts::<H>).map(decode) } else { Some(decode(line)) }
+    }
+
     fn position(&self, name: Name) -> Option<usize> {
         self.lines.iter().position(|line| line.name() == name)
     }
@@ -377,6 +382,11 @@ impl Wanted {
 fn values<H: TypedHeader>(line: Bytes) -> impl Iterator<Item = Bytes> {
     let (list, single) = if H::LIST { (Some(line), None) } else { (None, Some(line)) };
     list.into_iter().flat_map(list::elements).chain(single)
+}
+
+/// False for what stands between two commas, or for all of an empty line, of a list that may be empty.
+fn counts<H: TypedHeader>(value: &Bytes) -> bool {
+    !(H::LIST && value.is_empty() && H::NAME.may_be_empty())
 }
 
 /// Reads a value. An empty one is none, unless its header says otherwise (RFC 3261 §7.3.1), nor is what is not UTF-8.

@@ -23,6 +23,15 @@ impl Class {
     /// stand in quotes and often does not.
     pub(crate) const DISPLAY: Class = Class(1 << 7);
 
+    /// What a quoted string holds without a backslash.
+    pub(crate) const PLAIN: Class = Class(1 << 11);
+    /// `%`, which begins an escape.
+    pub(crate) const ESCAPE: Class = Class(1 << 8);
+    /// `@`, which ends a user part.
+    pub(crate) const AT: Class = Class(1 << 9);
+    /// `?`, which begins the headers of a URI.
+    pub(crate) const QUESTION: Class = Class(1 << 10);
+
     /// True for a byte of the class.
     #[inline]
     pub(crate) fn has(self, byte: u8) -> bool {
@@ -33,6 +42,34 @@ impl Class {
     #[inline]
     pub(crate) fn is_all_of(self, text: &[u8]) -> bool {
         text.iter().fold(self.0, |all, byte| all & TABLE[usize::from(*byte)]) != 0
+    }
+}
+
+/// What one look at each byte of a text tells.
+#[derive(Clone, Copy)]
+pub(crate) struct Survey {
+    all: u16,
+    any: u16,
+}
+
+impl Survey {
+    /// Looks at a text.
+    #[inline]
+    pub(crate) fn of(text: &[u8]) -> Survey {
+        text.iter().fold(Survey { all: u16::MAX, any: 0 }, |seen, byte| {
+            let classes = TABLE[usize::from(*byte)];
+            Survey { all: seen.all & classes, any: seen.any | classes }
+        })
+    }
+
+    /// True where every byte is of the class.
+    pub(crate) fn all(self, class: Class) -> bool {
+        self.all & class.0 != 0
+    }
+
+    /// True where a byte is of the class.
+    pub(crate) fn any(self, class: Class) -> bool {
+        self.any & class.0 != 0
     }
 }
 
@@ -58,6 +95,7 @@ const fn classes(byte: u8) -> u16 {
     let host = plain || matches!(byte, b'-' | b'_' | b'.');
     let value = byte.is_ascii_graphic() && !matches!(byte, b'"' | b';' | b',' | b'<' | b'>');
     let display = token || matches!(byte, b' ' | b'\t' | 0x80..);
+    let plain_text = !byte.is_ascii_control() && !matches!(byte, b'"' | b'\\');
     (if token { Class::TOKEN.0 } else { 0 })
         | (if unreserved { Class::UNRESERVED.0 } else { 0 })
         | (if user { Class::USER.0 } else { 0 })
@@ -66,6 +104,10 @@ const fn classes(byte: u8) -> u16 {
         | (if host { Class::HOST.0 } else { 0 })
         | (if value { Class::VALUE.0 } else { 0 })
         | (if display { Class::DISPLAY.0 } else { 0 })
+        | (if plain_text { Class::PLAIN.0 } else { 0 })
+        | (if byte == b'%' { Class::ESCAPE.0 } else { 0 })
+        | (if byte == b'@' { Class::AT.0 } else { 0 })
+        | (if byte == b'?' { Class::QUESTION.0 } else { 0 })
 }
 
 #[cfg(test)]
@@ -82,6 +124,7 @@ mod tests {
             (Class::URI, "azAZ09%@:;?=&[]{}|\\^`#", "<>\" \t\0\u{7f}ü"),
             (Class::HOST, "azAZ09-_.", ":[]%@/"),
             (Class::VALUE, "azAZ09=/:[]@?%", "\";,<> \tü"),
+            (Class::PLAIN, "az;,<>@ ü", "\"\\\0\t\r\n\u{7f}"),
             (Class::DISPLAY, "azAZ09-.!%*_+`'~ \tü", "<>\"@:;,()\0"),
         ] {
             assert!(class.is_all_of(held.as_bytes()), "{held}");
@@ -91,6 +134,12 @@ mod tests {
                 assert!(!class.is_all_of(&[b'a', byte, b'b']), "{held} {byte:#x}");
             }
         }
-        assert!(!Class::URI.has(0xc3) && !Class::VALUE.has(0xc3) && !Class::TOKEN.has(0xc3) && Class::DISPLAY.has(0xc3));
+        let survey = Survey::of(b"a@b");
+        assert!(survey.all(Class::URI) && survey.any(Class::AT) && survey.any(Class::HOST));
+        assert!(!survey.all(Class::HOST) && !survey.any(Class::ESCAPE) && !survey.any(Class::QUESTION));
+        assert!(Survey::of(b"").all(Class::TOKEN) && !Survey::of(b"").any(Class::TOKEN));
+        assert!(
+            !Class::URI.has(0xc3) && !Class::VALUE.has(0xc3) && !Class::TOKEN.has(0xc3) && Class::DISPLAY.has(0xc3)
+        );
     }
 }

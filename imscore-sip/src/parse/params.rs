@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::class::Class;
 use super::grammar;
 use super::lines::is_token;
 use super::list::quote_end;
@@ -42,9 +43,11 @@ impl<'a> Params<'a> {
 
     /// Names and values in order, as they stand.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        Elements { rest: self.text, separator: self.separator }.map(|element| match element.split_once('=') {
-            None => (element, None),
-            Some((name, value)) => (name.trim_ascii_end(), Some(value.trim_ascii_start())),
+        Elements { rest: self.text, separator: self.separator }.map(|element| {
+            match element.bytes().position(|byte| byte == b'=') {
+                None => (element, None),
+                Some(at) => (element[..at].trim_ascii_end(), Some(element[at + 1..].trim_ascii_start())),
+            }
         })
     }
 
@@ -140,6 +143,11 @@ pub(crate) fn unescaped(inner: &str) -> Cow<'_, str> {
 /// Appends a quoted string. Control characters become spaces.
 pub(crate) fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
+    if Class::PLAIN.is_all_of(text.as_bytes()) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),

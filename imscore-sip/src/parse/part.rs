@@ -22,6 +22,15 @@ impl Part {
         piece.map_or(Part::ABSENT, |piece| Part::of(text, piece))
     }
 
+    /// The place of a value that may be empty, which one that is not written is too.
+    pub(crate) fn of_value(text: &[u8], value: Option<&[u8]>) -> Part {
+        match value {
+            None => Part::ABSENT,
+            Some([]) => Part::between(0, 0),
+            Some(value) => Part::of(text, value),
+        }
+    }
+
     pub(crate) fn between(from: usize, to: usize) -> Part {
         Part { from: from as u32, to: to as u32 }
     }

@@ -28,7 +28,7 @@ use std::str::FromStr;
 use bytestring::ByteString;
 
 use crate::parse::Params;
-use crate::parse::class::Class;
+use crate::parse::class::{Class, Survey};
 use crate::parse::part::Part;
 pub use escape::decoded;
 pub use sip::SipUri;
@@ -235,11 +235,12 @@ fn check_other(text: &[u8]) -> Result<(), UriError> {
 }
 
 /// Length and bytes that hold for every URI.
-fn legible(text: &[u8]) -> Result<(), UriError> {
+fn legible(text: &[u8]) -> Result<Survey, UriError> {
     if text.len() > MAX_LEN {
         return Err(UriError::TooLong);
     }
-    if Class::URI.is_all_of(text) { Ok(()) } else { Err(UriError::Byte) }
+    let survey = Survey::of(text);
+    if survey.all(Class::URI) { Ok(survey) } else { Err(UriError::Byte) }
 }
 
 /// The text with the bytes escaped that no URI holds; any other as it is.

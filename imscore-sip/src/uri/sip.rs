@@ -4,10 +4,6 @@ use std::net::IpAddr;
 
 use bytestring::ByteString;
 use memchr::memchr;
-use nom::Parser;
-use nom::character::complete::char;
-use nom::combinator::opt;
-use nom::sequence::preceded;
 
 use super::escape::{is_escaped, is_unreserved, push_escaped};
 use super::{MAX_LEN, Params, UriError, legible};
@@ -239,20 +235,23 @@ impl TryFrom<ByteString> for SipUri {
 
 /// Takes a text apart.
 pub(super) fn read(bytes: &[u8]) -> Result<Parts, UriError> {
-    legible(bytes)?;
+    let survey = legible(bytes)?;
     let (secure, rest) = match bytes {
         [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] => (false, rest),
         [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S', b':', rest @ ..] => (true, rest),
         _ => return Err(UriError::Scheme),
     };
-    if !is_escaped(rest) {
+    if survey.any(Class::ESCAPE) && !is_escaped(rest) {
         return Err(UriError::Escape);
     }
-    let (user, password, rest) = match memchr(b'@', rest) {
+    let place = |class: Class, text: &[u8]| {
+        if survey.any(class) { text.iter().position(|byte| class.has(*byte)) } else { None }
+    };
+    let (user, password, rest) = match place(Class::AT, rest) {
         None => (None, None, rest),
         Some(at) => {
             let info = &rest[..at];
-            let (user, password) = match memchr(b':', info) {
+            let (user, password) = match info.iter().position(|byte| *byte == b':') {
                 None => (info, None),
                 Some(colon) => (&info[..colon], Some(&info[colon + 1..])),
             };
@@ -266,8 +265,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts, UriError> {
         }
     };
     let (rest, host) = grammar::host(rest).map_err(|_| UriError::Host)?;
-    let (rest, port) = opt(preceded(char(':'), grammar::port)).parse(rest).map_err(|_| UriError::Port)?;
-    let (params, headers) = match memchr(b'?', rest) {
+    let (rest, port) = match rest {
+        [b':', digits @ ..] => {
+            grammar::port(digits).map(|(rest, port)| (rest, Some(port))).map_err(|_| UriError::Port)?
+        }
+        _ => (rest, None),
+    };
+    let (params, headers) = match place(Class::QUESTION, rest) {
         None => (rest, None),
         Some(at) => (&rest[..at], Some(&rest[at + 1..])),
     };
@@ -314,8 +318,9 @@ pub(super) fn is_user_mark(byte: u8) -> bool {
 
 /// `uri-parameters`. An equals sign in a value is let pass: base64 has them.
 fn check_params(params: &[u8]) -> Result<(), UriError> {
-    let valid =
-        |part: &[u8]| !part.is_empty() && part.iter().all(|byte| Class::PARAM.has(*byte) || matches!(byte, b'%' | b'='));
+    let valid = |part: &[u8]| {
+        !part.is_empty() && part.iter().all(|byte| Class::PARAM.has(*byte) || matches!(byte, b'%' | b'='))
+    };
     named_once(params, |name, value| valid(name) && value.is_none_or(valid))
 }
 
