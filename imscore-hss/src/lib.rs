@@ -36,6 +36,7 @@
 //! ```
 
 mod cache;
+pub mod cx;
 pub mod diameter;
 mod error;
 mod events;

@@ -92,7 +92,7 @@ impl Fault {
     /// The same fault, seen from outside of the group that it is in (RFC 6733 §7.5).
     #[cold]
     #[must_use]
-    pub(super) fn within(mut self, group: &Avp<'_>) -> Fault {
+    pub(crate) fn within(mut self, group: &Avp<'_>) -> Fault {
         if let Some(failed) = &mut self.0.failed {
             let mut out = Writer::bare();
             out.head(group.key(), group.flags());

@@ -183,7 +183,7 @@ macro_rules! numbers {
         }
     };
 }
-pub(super) use numbers;
+pub(crate) use numbers;
 
 numbers! { CommandCode:
     CAPABILITIES_EXCHANGE = 257 "Capabilities-Exchange";

@@ -131,23 +131,25 @@ impl fmt::Debug for Message {
     }
 }
 
+/// A request with these AVPs, for tests.
+#[cfg(test)]
+pub(super) fn sample(write: impl FnOnce(&mut Writer)) -> Message {
+    use super::{ApplicationId, CommandCode};
+    let mut out = Writer::new(Header::request(CommandCode::LOCATION_INFO, ApplicationId::CX, CommandFlags::PROXIABLE));
+    write(&mut out);
+    Message::parse(out.finish().unwrap()).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{ApplicationId, CommandCode, ResultCode};
+    use super::super::ResultCode;
     use super::*;
-
-    fn request(write: impl FnOnce(&mut Writer)) -> Message {
-        let flags = CommandFlags::PROXIABLE;
-        let mut out = Writer::new(Header::request(CommandCode::LOCATION_INFO, ApplicationId::CX, flags));
-        write(&mut out);
-        Message::parse(out.finish().unwrap()).unwrap()
-    }
 
     #[test]
     fn lengths() {
-        let bytes = request(|_| ()).bytes().clone();
+        let bytes = sample(|_| ()).bytes().clone();
         let parse = |bytes: &[u8]| Message::parse(Bytes::copy_from_slice(bytes)).map(drop);
         assert_eq!(parse(&bytes), Ok(()));
         assert_eq!(parse(&bytes[..19]), Err(LengthError { have: 19, says: None }));
@@ -157,7 +159,7 @@ mod tests {
     /// RFC 6733 §6.2, §7.2.
     #[test]
     fn refusal() {
-        let request = request(|out| {
+        let request = sample(|out| {
             out.avp(&avp::SESSION_ID, &"a;1;2");
             out.avp(&avp::ORIGIN_HOST, &"scscf.ims.example");
             out.group(&avp::PROXY_INFO, |out| out.avp(&avp::PROXY_HOST, &"one"));
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn refusal_of_what_leaves_no_room() {
-        let request = request(|out| out.group(&avp::PROXY_INFO, |out| out.bytes(&[0; 65_500])));
+        let request = sample(|out| out.group(&avp::PROXY_INFO, |out| out.bytes(&[0; 65_500])));
         let fault = Fault::new(ResultCode::UNABLE_TO_COMPLY, "no");
         let answer = Message::parse(request.refuse(&fault, &Origin::new("hss", "ims"))).unwrap();
         assert_eq!(answer.text(&avp::ERROR_MESSAGE), Some("no"));
@@ -185,7 +187,7 @@ mod tests {
 
     #[test]
     fn other_identifiers_same_avps() {
-        let request = request(|out| out.avp(&avp::SESSION_ID, &"a;1;2"));
+        let request = sample(|out| out.avp(&avp::SESSION_ID, &"a;1;2"));
         let flags = request.header().flags.with(CommandFlags::RETRANSMITTED);
         let again = request.readdressed(flags, 1, 2);
         assert_eq!(Message::parse(again.bytes().clone()).as_ref(), Ok(&again));

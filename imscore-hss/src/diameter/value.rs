@@ -192,23 +192,120 @@ impl<'a> Value<'a> for Time {
     }
 }
 
+/// `false` is 0 and `true` 1, for enumerations that say no and yes.
+impl<'a> Value<'a> for bool {
+    const KINDS: &'static [Kind] = &[Kind::Enumerated];
+
+    #[inline]
+    fn read(avp: &Avp<'a>, definition: &Definition) -> Result<bool, Fault> {
+        match i32::read(avp, definition)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Fault::value(avp)),
+        }
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Writer) {
+        i32::from(*self).write(out);
+    }
+}
+
+/// One of the levels 0, the highest, to `LOWEST` (Session-Priority, DRMP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Level<const LOWEST: u8>(u8);
+
+impl<const LOWEST: u8> Level<LOWEST> {
+    /// None where there is no such level.
+    pub const fn new(level: u8) -> Option<Level<LOWEST>> {
+        if level <= LOWEST { Some(Level(level)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl<'a, const LOWEST: u8> Value<'a> for Level<LOWEST> {
+    const KINDS: &'static [Kind] = &[Kind::Enumerated];
+
+    fn read(avp: &Avp<'a>, definition: &Definition) -> Result<Level<LOWEST>, Fault> {
+        let level = u8::try_from(i32::read(avp, definition)?).ok().and_then(Level::new);
+        level.ok_or_else(|| Fault::value(avp))
+    }
+
+    fn write(&self, out: &mut Writer) {
+        i32::from(self.0).write(out);
+    }
+}
+
+/// Bytes that no log shows: keys, expected responses, hashes of passwords.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Secret<'a>(pub &'a [u8]);
+
+impl std::fmt::Debug for Secret<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secret[{}]", self.0.len())
+    }
+}
+
+impl<'a> Value<'a> for Secret<'a> {
+    const KINDS: &'static [Kind] = &[Kind::OctetString, Kind::Utf8String];
+
+    fn read(avp: &Avp<'a>, definition: &Definition) -> Result<Secret<'a>, Fault> {
+        if definition.kind == Kind::Utf8String {
+            <&str>::read(avp, definition)?;
+        }
+        Ok(Secret(avp.data()))
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.bytes(self.0);
+    }
+}
+
+/// Implements [`Value`] for enums by the numbers of their variants; any other number is 5004.
+macro_rules! enumerated {
+    ($($type:ident { $($variant:ident = $number:literal),* $(,)? })*) => {$(
+        const _: () = {
+            use $crate::diameter::{Avp, Fault, Value, Writer, dictionary::{Definition, Kind}};
+
+            impl<'a> Value<'a> for $type {
+                const KINDS: &'static [Kind] = &[Kind::Enumerated];
+
+                #[inline]
+                fn read(avp: &Avp<'a>, definition: &Definition) -> Result<$type, Fault> {
+                    match i32::read(avp, definition)? {
+                        $($number => Ok($type::$variant),)*
+                        _ => Err(Fault::value(avp)),
+                    }
+                }
+
+                #[inline]
+                fn write(&self, out: &mut Writer) {
+                    let number: i32 = match self {
+                        $($type::$variant => $number,)*
+                    };
+                    number.write(out);
+                }
+            }
+        };
+    )*};
+}
+pub(crate) use enumerated;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::ResultCode;
     use super::super::dictionary::{self as avp, find};
-    use super::super::{ApplicationId, CommandCode, CommandFlags, Header, Message, ResultCode};
+    use super::super::message::sample;
     use super::*;
 
-    fn message(write: impl FnOnce(&mut Writer)) -> Message {
-        let flags = CommandFlags::default();
-        let mut out = Writer::new(Header::request(CommandCode::ACCOUNTING, ApplicationId::ACCOUNTING, flags));
-        write(&mut out);
-        Message::parse(out.finish().unwrap()).unwrap()
-    }
-
     fn round<T: for<'a> Value<'a> + PartialEq + std::fmt::Debug>(definition: &Definition, value: T) {
-        let message = message(|out| out.avp(definition, &value));
+        let message = sample(|out| out.avp(definition, &value));
         assert_eq!(message.find(definition).unwrap().read::<T>(definition), Ok(value));
     }
 
@@ -225,7 +322,7 @@ mod tests {
             Address::Other { family: 8, bytes: b"12015550123" },
         ];
         for address in addresses {
-            let message = message(|out| out.avp(&avp::HOST_IP_ADDRESS, &address));
+            let message = sample(|out| out.avp(&avp::HOST_IP_ADDRESS, &address));
             let found = message.find(&avp::HOST_IP_ADDRESS).unwrap();
             assert_eq!(found.read::<Address<'_>>(&avp::HOST_IP_ADDRESS), Ok(address));
         }
@@ -245,7 +342,7 @@ mod tests {
     /// Reads one AVP as what its format is.
     fn read(definition: &Definition, data: &[u8]) -> Result<(), Fault> {
         let group = Definition { kind: Kind::OctetString, ..*definition };
-        let message = message(|out| out.avp(&group, &data));
+        let message = sample(|out| out.avp(&group, &data));
         let found = message.find(definition).unwrap();
         match definition.kind {
             Kind::OctetString => found.read::<&[u8]>(definition).map(drop),
