@@ -2,10 +2,11 @@
 //! the checkout (`../shared/corpora`) or where `IMSCORE_CORPORA` says. Without it each test is reported as ignored;
 //! `tests/it/torture.rs` has messages of our own for the same points.
 //!
-//! A verdict here is what reading a message and [`Request::check`](imscore_sip::Request::check) give. What a proxy or
-//! registrar adds to it, a 416, 420 or 483, is tested where they are.
+//! A verdict is held against what reading the message and [`Request::check`](imscore_sip::Request::check) give, and then
+//! against what a proxy does on the wire.
 
 mod points;
+mod wire;
 
 use std::path::{Path, PathBuf};
 
@@ -85,13 +86,18 @@ fn main() {
     let rfc_4475 = RFC_4475.iter().map(|name| {
         trial(&format!("torture_rfc4475_{name}"), move |corpora| {
             let corpus = corpora.join("rfc4475");
-            judge(name, &corpus.join("msgs").join(format!("{name}.dat")), &verdict(&corpus, &format!("{name}.dat"))?)
+            let (message, verdict) =
+                (corpus.join("msgs").join(format!("{name}.dat")), verdict(&corpus, &format!("{name}.dat"))?);
+            judge(name, &message, &verdict)?;
+            judge_proxy(&message, &verdict)
         })
     });
     let rfc_5118 = RFC_5118.iter().map(|name| {
         trial(&format!("torture_rfc5118_{}", name.replace('-', "_")), move |corpora| {
             let corpus = corpora.join("rfc5118");
-            judge(name, &corpus.join("msgs").join(name), &verdict(&corpus, name)?)
+            let (message, verdict) = (corpus.join("msgs").join(name), verdict(&corpus, name)?);
+            judge(name, &message, &verdict)?;
+            judge_proxy(&message, &verdict)
         })
     });
     let flows = [trial("torture_flows", |corpora| flows(&corpora.join("rfc-flows/msgs")))];
@@ -137,6 +143,17 @@ impl Verdict {
         self.parser.starts_with("either") || self.parser == "accept, must not break"
     }
 
+    /// True where a proxy may answer with this status, though the table names none.
+    fn may_refuse(&self, status: StatusCode) -> bool {
+        !self.must_accept() && (400..500).contains(&status.code())
+    }
+
+    /// True where a proxy may pass the message on.
+    fn may_forward(&self) -> bool {
+        let begins_with_status = self.proxy.split(|next: char| !next.is_ascii_digit()).next().map(str::len) == Some(3);
+        self.tolerates() || self.proxy.contains("forward") || !self.must_reject() && !begins_with_status
+    }
+
     /// True for a status that the table names; a 400 is right where it names none.
     fn allows(&self, status: StatusCode) -> bool {
         let names_one = self.proxy.split(|character: char| !character.is_ascii_digit()).any(|word| word.len() == 3);
@@ -180,6 +197,35 @@ fn judge(name: &str, path: &Path, verdict: &Verdict) -> Result<(), Failed> {
             points::of(name, &message).map_err(Failed::from)
         }
     }
+}
+
+/// What a proxy does with the message at `path`, against its verdict.
+fn judge_proxy(path: &Path, verdict: &Verdict) -> Result<(), Failed> {
+    let bytes = std::fs::read(path)?;
+    let wire::Outcome { answer, unsupported, forwarded, astray } = wire::send(&bytes);
+    let found = format!("{answer:?}, forwarded: {forwarded:?}");
+    if astray > 0 {
+        return Err(format!("went to somebody who has nothing to do with it: {found}").into());
+    }
+    let proxy = verdict.proxy.to_ascii_lowercase();
+    // RFC 6026 §7.3, §8.9: a response that belongs to no transaction goes nowhere, whatever the table says.
+    let is_response = bytes.to_ascii_uppercase().starts_with(b"SIP/");
+    let right = if is_response || proxy.starts_with("drop") || proxy.starts_with("discard") {
+        answer.is_none() && forwarded.is_none()
+    } else if let Some(status) = answer {
+        let named = ["416", "420", "483", "400", "501", "505"].iter().any(|named| proxy.contains(named));
+        forwarded.is_none() && if named { proxy.contains(&status.to_string()) } else { verdict.may_refuse(status) }
+    } else {
+        forwarded.is_some() && verdict.may_forward()
+    };
+    if !right {
+        return Err(format!("{}: {found}", verdict.proxy).into());
+    }
+    let listed = verdict.proxy.split_once("Unsupported: ").map(|(_, listed)| listed.split(", ").collect::<Vec<_>>());
+    if listed.is_some_and(|listed| listed != unsupported) {
+        return Err(format!("{}: {unsupported:?}", verdict.proxy).into());
+    }
+    Ok(())
 }
 
 /// What reading and checking give.
