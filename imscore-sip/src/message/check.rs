@@ -3,6 +3,8 @@
 //!
 //! Values are looked at in place. Nothing is allocated unless a line is folded.
 
+use std::borrow::Cow;
+
 use super::headers::unfold;
 use super::{Headers, Method, Request, Response, StatusCode};
 use crate::header::{
@@ -94,7 +96,8 @@ fn check(headers: &Headers, addresses: bool) -> Result<Method, Rejection> {
     let mut seen = Names::default();
     let mut method = None;
     let (mut vias, mut routes, mut recorded, mut contacts) = (0, 0, 0, 0);
-    for (name, value) in headers.named() {
+    for (name, value, folded) in headers.named_and_folded() {
+        let plain = |value| if folded { unfold(value) } else { Cow::Borrowed(value) };
         let blame = |cause| HeaderError { name, cause };
         if name.is_single() && !seen.insert(name) {
             return Err(blame(Cause::Repeated).into());
@@ -103,16 +106,18 @@ fn check(headers: &Headers, addresses: bool) -> Result<Method, Rejection> {
             Name::VIA => {
                 // Only the topmost is ours to read; those below are their senders'.
                 let top = vias == 0;
-                vias += elements::<Via>(value, MAX_HOPS - vias, |index| top && index == 0)?;
+                vias += elements::<Via>(value, folded, MAX_HOPS - vias, |index| top && index == 0)?;
             }
-            Name::FROM => From::check(&unfold(value)).map_err(blame)?,
-            Name::TO => To::check(&unfold(value)).map_err(blame)?,
+            Name::FROM => From::check(&plain(value)).map_err(blame)?,
+            Name::TO => To::check(&plain(value)).map_err(blame)?,
             Name::CALL_ID => CallId::check(value).map_err(blame)?,
             Name::CSEQ => method = Some(read_cseq(value).map_err(blame)?.method),
             Name::MAX_FORWARDS => read_max_forwards(value).map(drop).map_err(blame)?,
-            Name::ROUTE => routes += elements::<Route>(value, MAX_HOPS - routes, |_| addresses)?,
-            Name::RECORD_ROUTE => recorded += elements::<RecordRoute>(value, MAX_HOPS - recorded, |_| addresses)?,
-            Name::CONTACT => contacts += elements::<Contact>(value, MAX_CONTACTS - contacts, |_| addresses)?,
+            Name::ROUTE => routes += elements::<Route>(value, folded, MAX_HOPS - routes, |_| addresses)?,
+            Name::RECORD_ROUTE => {
+                recorded += elements::<RecordRoute>(value, folded, MAX_HOPS - recorded, |_| addresses)?
+            }
+            Name::CONTACT => contacts += elements::<Contact>(value, folded, MAX_CONTACTS - contacts, |_| addresses)?,
             _ => (),
         }
     }
@@ -129,7 +134,12 @@ fn check(headers: &Headers, addresses: bool) -> Result<Method, Rejection> {
 }
 
 /// Counts the values of a line, `room` at most, and reads those that `wanted` picks by their place in it.
-fn elements<H: Checked>(line: &[u8], room: usize, wanted: impl Fn(usize) -> bool) -> Result<usize, Rejection> {
+fn elements<H: Checked>(
+    line: &[u8],
+    folded: bool,
+    room: usize,
+    wanted: impl Fn(usize) -> bool,
+) -> Result<usize, Rejection> {
     let mut count = 0;
     for element in list::split(line) {
         if count == room {
@@ -137,7 +147,8 @@ fn elements<H: Checked>(line: &[u8], room: usize, wanted: impl Fn(usize) -> bool
         }
         let verdict = match element {
             [] => Err(Cause::Malformed),
-            element if wanted(count) => H::check(&unfold(element)),
+            element if wanted(count) && folded => H::check(&unfold(element)),
+            element if wanted(count) => H::check(element),
             _ => Ok(()),
         };
         verdict.map_err(|cause| HeaderError { name: H::NAME, cause })?;

@@ -41,7 +41,7 @@ pub(super) struct Edits {
 /// One header line as ten bytes; offsets are into the received bytes or into `Edits::added`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Id of the name; the top bit says that the line stands in `Edits::added`.
+    /// Id of the name; the top bits say that the line stands in `Edits::added`, or that it is folded.
     name: u16,
     value: u16,
     start: [u8; 3],
@@ -49,6 +49,7 @@ pub(crate) struct Line {
 }
 
 const ADDED: u16 = 0x8000;
+const FOLDED: u16 = 0x4000;
 
 impl Line {
     /// `value` counts from `start`; `len` includes the line end. `None` past the 16 MiB that fit.
@@ -63,7 +64,16 @@ impl Line {
     }
 
     fn name(self) -> Name {
-        Name::of_id(self.name & !ADDED)
+        Name::of_id(self.name & !(ADDED | FOLDED))
+    }
+
+    /// The line, where it goes on behind its first line end.
+    pub(crate) fn folded(self, folds: usize) -> Line {
+        Line { name: if folds > 0 { self.name | FOLDED } else { self.name }, ..self }
+    }
+
+    fn is_folded(self) -> bool {
+        self.name & FOLDED != 0
     }
 
     fn is_added(self) -> bool {
@@ -262,9 +272,14 @@ impl Headers {
         }
     }
 
-    /// Every line of a name of the table, in order.
+    /// Every line in order, with the table's name for it.
     pub(crate) fn named(&self) -> impl Iterator<Item = (Name, &[u8])> {
         self.lines.iter().map(|line| (line.name(), self.value(*line)))
+    }
+
+    /// As [`Headers::named`], and whether the value is folded.
+    pub(crate) fn named_and_folded(&self) -> impl Iterator<Item = (Name, &[u8], bool)> {
+        self.lines.iter().map(|line| (line.name(), self.value(*line), line.is_folded()))
     }
 
     /// The first value of a line.
@@ -299,10 +314,13 @@ impl Headers {
 
     /// The value of a line with its folds taken out; shared with the message where it is neither folded nor edited.
     fn shared(&self, line: Line) -> Bytes {
-        match unfold(self.value(line)) {
-            Cow::Owned(unfolded) => unfolded.into(),
-            Cow::Borrowed(value) if line.is_added() => Bytes::copy_from_slice(value),
-            Cow::Borrowed(value) => self.bytes.slice_ref(value),
+        let value = self.value(line);
+        if line.is_folded() {
+            unfold(value).into_owned().into()
+        } else if line.is_added() {
+            Bytes::copy_from_slice(value)
+        } else {
+            self.bytes.slice_ref(value)
         }
     }
 

@@ -243,6 +243,18 @@ mod tests {
     }
 
     #[test]
+    fn a_folded_value_reads_as_one_line() {
+        let folded = INVITE.replace("<sip:alice@ims.example;tag=uri>", "\r\n <sip:alice@ims.example>\r\n ");
+        let Ok(Message::Request(invite)) = Message::parse(folded.into()) else { panic!("a request") };
+        let reply = invite.reply(StatusCode::RINGING);
+        for headers in [&invite.headers, &reply.headers] {
+            let from: crate::header::From = headers.first().unwrap();
+            assert_eq!(from.as_str(), "\"A; tag=no\" <sip:alice@ims.example> ;tag=one");
+        }
+        assert!(invite.check().is_ok());
+    }
+
+    #[test]
     fn a_replaced_body_brings_its_headers() {
         let mut request = invite();
         request.set_body("text/plain", "other body");

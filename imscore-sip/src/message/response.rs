@@ -37,20 +37,21 @@ impl Response {
         let reason = (12, bytes.len() as u16);
         bytes.extend_from_slice(b"\r\n");
         let mut lines = Lines::new();
-        let mut put = |name: Name, value: &[u8]| {
+        let mut put = |name: Name, value: &[u8], folded: bool| {
             let start = bytes.len();
             bytes.extend_from_slice(name.as_str().as_bytes());
             bytes.extend_from_slice(b": ");
             bytes.extend_from_slice(value);
             bytes.extend_from_slice(b"\r\n");
-            lines.extend(Line::new(name, start, name.as_str().len() + 2, bytes.len() - start));
+            let line = Line::new(name, start, name.as_str().len() + 2, bytes.len() - start);
+            lines.extend(line.map(|line| line.folded(folded.into())));
         };
-        for (name, value) in request.named() {
+        for (name, value, folded) in request.named_and_folded() {
             if copied.contains(&name) {
-                put(name, value);
+                put(name, value, folded);
             }
         }
-        put(Name::CONTENT_LENGTH, b"0");
+        put(Name::CONTENT_LENGTH, b"0", false);
         let end = bytes.len() as u32;
         let headers = Headers { bytes: bytes.into(), lines, edits: None };
         Response { headers, status, reason, body: Span { start: end, end } }

@@ -118,15 +118,19 @@ fn ipv6_reference(input: &[u8]) -> Parsed<'_> {
 
 /// `hostname` and `IPv4address`, at most 255 bytes.
 fn host_name(input: &[u8]) -> Parsed<'_> {
-    let end = input.iter().position(|byte| !Class::HOST.has(*byte)).unwrap_or(input.len());
-    let (name, rest) = input.split_at(end);
     // As if a label had ended in front of the first.
     let mut last = b'.';
-    let empty_label = name.iter().any(|byte| std::mem::replace(&mut last, *byte) == b'.' && *byte == b'.');
-    if name.is_empty() || name.len() > 255 || empty_label {
+    let mut end = 0;
+    while let Some(byte) = input.get(end).copied().filter(|byte| Class::HOST.has(*byte)) {
+        if byte == b'.' && last == b'.' {
+            return Err(Err::Error(Cause::Malformed));
+        }
+        (last, end) = (byte, end + 1);
+    }
+    if end == 0 || end > 255 {
         return Err(Err::Error(Cause::Malformed));
     }
-    Ok((rest, name))
+    Ok((&input[end..], &input[..end]))
 }
 
 /// `port`, 0 to 65,535.

@@ -1,6 +1,6 @@
 //! One pass over the header block: the start line, then a ten-byte entry a line.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 use smallvec::SmallVec;
 
 use super::class::Class;
@@ -74,7 +74,7 @@ pub(crate) fn scan(bytes: &[u8], limits: &Limits) -> Result<Scan, ParseError> {
         let Some(line) = Line::new(name, begin, value, at - begin) else {
             return fail(begin, Fault::TooMany);
         };
-        lines.push(line);
+        lines.push(line.folded(folds));
     }
     controls(&window[..at], crlfs)?;
     Ok(Scan { start, lines, body: at, content_length })
@@ -138,7 +138,8 @@ fn is_version(text: &[u8]) -> bool {
 /// The name of a line and where its value starts. White space may stand before the colon (RFC 3261 §25.1, HCOLON),
 /// and only SP and HTAB are white space.
 pub(super) fn header_name(line: &[u8], limits: &Limits) -> Option<(Name, usize)> {
-    let colon = memchr2(b':', b'\n', line).filter(|at| line[*at] == b':')?;
+    // Names are short.
+    let colon = line.iter().position(|byte| matches!(byte, b':' | b'\n')).filter(|at| line[*at] == b':')?;
     let spelling = match line[..colon] {
         [.., b' ' | b'\t'] => line[..colon].trim_ascii_end(),
         _ => &line[..colon],

@@ -98,13 +98,14 @@ impl<'a> Iterator for Elements<'a> {
             let bytes = self.rest.as_bytes();
             let mut at = 0;
             let end = loop {
-                match bytes.get(at..).and_then(|rest| memchr::memchr2(self.separator, b'"', rest)) {
+                match bytes.get(at) {
                     None => break bytes.len(),
-                    Some(step) if bytes[at + step] == self.separator => break at + step,
-                    Some(step) => match quote_end(bytes, at + step) {
+                    Some(byte) if *byte == self.separator => break at,
+                    Some(b'"') => match quote_end(bytes, at) {
                         Some(behind) => at = behind,
                         None => break bytes.len(),
                     },
+                    Some(_) => at += 1,
                 }
             };
             let element = self.rest[..end].trim_ascii();
