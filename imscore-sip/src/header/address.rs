@@ -1,34 +1,29 @@
 //! Headers that are an address and no more: each is a [`NameAddr`] with a name.
 
-use std::fmt;
-use std::ops::Deref;
-
-use bytestring::ByteString;
-
-use super::{Cause, Checked, HeaderError, Name, NameAddr, TypedHeader, decode};
+use super::Cause;
 use crate::parse::grammar::once;
-use crate::uri::Uri;
 
 /// Whether an address may stand without angle brackets.
-const BARE: bool = true;
+pub(super) const BARE: bool = true;
 
 /// One tag at most, of no more than 256 bytes.
-fn tags<'a, 'slot>(
+pub(super) fn tags<'a, 'slot>(
     tag: &'slot mut Option<&'a [u8]>,
 ) -> impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause> + use<'a, 'slot> {
     |name, value| if name.eq_ignore_ascii_case(b"tag") { once(tag, value) } else { Ok(()) }
 }
 
+/// Defines header types that are an address with parameters. `bare`: whether it may stand without angle brackets.
 macro_rules! addresses {
     ($($(#[$doc:meta])* $type:ident $name:ident list: $list:literal bare: $bare:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash)]
-        pub struct $type(pub NameAddr);
+        pub struct $type(pub $crate::header::NameAddr);
 
         impl $type {
             /// `<uri>`, without display name and parameters.
-            pub fn new(uri: impl Into<Uri>) -> $type {
-                $type(NameAddr::new(uri))
+            pub fn new(uri: impl Into<$crate::Uri>) -> $type {
+                $type($crate::header::NameAddr::new(uri))
             }
 
             /// The same with the parameter in place of any of its name.
@@ -38,50 +33,53 @@ macro_rules! addresses {
             }
         }
 
-        impl TypedHeader for $type {
-            const NAME: Name = Name::$name;
+        impl $crate::header::TypedHeader for $type {
+            const NAME: $crate::header::Name = $crate::header::Name::$name;
             const LIST: bool = $list;
 
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
+            fn decode(value: &bytestring::ByteString) -> Result<$type, $crate::header::HeaderError> {
+                use $crate::header::{NameAddr, address::tags, decode};
                 let mut tag = None;
                 decode::<$type, _>(value, |value| NameAddr::read(value, $bare, tags(&mut tag))).map($type)
             }
         }
 
-        impl Checked for $type {
-            fn check(value: &[u8]) -> Result<(), Cause> {
+        impl $crate::header::Checked for $type {
+            fn check(value: &[u8]) -> Result<(), $crate::header::Cause> {
                 let mut tag = None;
-                NameAddr::check(value, $bare, tags(&mut tag))
+                $crate::header::NameAddr::check(value, $bare, $crate::header::address::tags(&mut tag))
             }
         }
 
-        impl Deref for $type {
-            type Target = NameAddr;
+        impl std::ops::Deref for $type {
+            type Target = $crate::header::NameAddr;
 
-            fn deref(&self) -> &NameAddr {
+            fn deref(&self) -> &$crate::header::NameAddr {
                 &self.0
             }
         }
 
-        impl std::convert::From<NameAddr> for $type {
-            fn from(address: NameAddr) -> $type {
+        impl std::convert::From<$crate::header::NameAddr> for $type {
+            fn from(address: $crate::header::NameAddr) -> $type {
                 $type(address)
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.fmt(f)
             }
         }
 
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
             }
         }
     )*};
 }
+
+pub(super) use addresses;
 
 addresses! {
     /// Who sent a request, by its own word (RFC 3261 §20.20).
@@ -184,6 +182,7 @@ impl PServedUser {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::TypedHeader;
 
     #[test]
     fn tags() {

@@ -227,7 +227,7 @@ fn is_opaque(byte: u8) -> bool {
 }
 
 /// `auth-param *( COMMA auth-param )`, no name twice.
-fn auth_params(input: &[u8]) -> Parsed<'_> {
+pub(super) fn auth_params(input: &[u8]) -> Parsed<'_> {
     let mut seen = SmallVec::<[&[u8]; 16]>::new();
     let mut rest = input;
     loop {

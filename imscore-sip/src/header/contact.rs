@@ -171,7 +171,7 @@ impl fmt::Debug for Contact {
 }
 
 /// `qvalue`: 0 or 1 with up to three decimals, in thousandths.
-fn thousandths(text: &str) -> Option<u16> {
+pub(super) fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if decimals.len() > 3 || !decimals.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;

@@ -1,8 +1,10 @@
-//! Content-Type and Content-Disposition (RFC 3261 §20.15, §20.11).
+//! What a body is: Content-Type, -Disposition, -Encoding, -Language (RFC 3261 §20.11 to §20.15), and its Content-ID (RFC
+//! 8262).
 
 use std::borrow::Cow;
 
-use super::parameterised::parameterised;
+use super::parameterised::{parameterised, token_headed};
+use super::tokens::words;
 use crate::parse::grammar;
 use crate::parse::params::push_token;
 
@@ -11,6 +13,40 @@ parameterised! {
     ContentType CONTENT_TYPE list: false head: grammar::media_type;
     /// What the body is for: `session`, `render;handling=optional` (RFC 3261 §20.11).
     ContentDisposition CONTENT_DISPOSITION list: false head: grammar::token;
+}
+
+token_headed! {
+    ContentDisposition:
+    /// What the body is for.
+    disposition;
+}
+
+words! {
+    /// What was done to the body, in this order: `gzip` (RFC 3261 §20.12).
+    ContentEncoding CONTENT_ENCODING list: true rule: grammar::token, same: str::eq_ignore_ascii_case;
+    /// A language that the body is in (RFC 3261 §20.13).
+    ContentLanguage CONTENT_LANGUAGE list: true rule: grammar::token, same: str::eq_ignore_ascii_case;
+    /// The name of a body or body part, by which others point to it: `<1@ims.example>` (RFC 8262).
+    ContentId CONTENT_ID list: false rule: message_id, same: str::eq;
+}
+
+/// `msg-id`: an at sign in angle brackets with something on both sides (RFC 2045 §7).
+fn message_id(input: &[u8]) -> grammar::Parsed<'_> {
+    let whole = |id: &[u8]| memchr::memchr(b'@', id).is_some_and(|at| at > 1 && at + 2 < id.len());
+    nom::Parser::parse(&mut nom::combinator::verify(grammar::bracketed, whole), input)
+}
+
+impl ContentId {
+    /// The name without its angle brackets, as it stands in a `cid:` URI (RFC 2392) but for escapes.
+    pub fn id(&self) -> &str {
+        self.0.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or_default()
+    }
+
+    /// True where a `cid:` URI names this body (RFC 2392 §2).
+    pub fn is_named_by(&self, uri: &str) -> bool {
+        uri.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("cid:"))
+            && *crate::uri::decoded(&uri[4..]) == *self.id().as_bytes()
+    }
 }
 
 impl ContentType {
@@ -53,18 +89,6 @@ impl ContentType {
 }
 
 impl ContentDisposition {
-    /// A disposition without parameters.
-    pub fn new(disposition: &str) -> ContentDisposition {
-        let mut head = String::with_capacity(disposition.len());
-        push_token(&mut head, disposition);
-        ContentDisposition::of(&head, "")
-    }
-
-    /// What the body is for.
-    pub fn disposition(&self) -> &str {
-        self.head.text(&self.text)
-    }
-
     /// True where a body that is not understood may be passed over: `handling=optional`.
     pub fn is_optional(&self) -> bool {
         self.param("handling").is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))
@@ -92,5 +116,22 @@ mod tests {
         let icon = ContentDisposition::decode(&"icon;handling=Optional".into()).unwrap();
         assert_eq!((icon.disposition(), icon.is_optional()), ("icon", true));
         assert!(!ContentDisposition::new("session").is_optional());
+    }
+
+    #[test]
+    fn codings_and_languages() {
+        assert!(ContentEncoding::decode(&"GZIP".into()).unwrap().is("gzip"));
+        assert!(ContentLanguage::decode(&"nn-no".into()).unwrap().is("nn-NO"));
+        assert!(ContentEncoding::decode(&"gzip;q=1".into()).is_err());
+    }
+
+    #[test]
+    fn names() {
+        let name = ContentId::decode(&"<a%b@ims.example>".into()).unwrap();
+        assert_eq!(name.id(), "a%b@ims.example");
+        assert!(name.is_named_by("CID:a%25b@ims.example") && !name.is_named_by("cid:a@ims.example"));
+        for text in ["", "1@h", "<1@h", "<@h>", "<1@>", "<1>", "<1@h>x", "<1 2@h>"] {
+            assert!(ContentId::decode(&text.into()).is_err(), "{text}");
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::parameterised::parameterised;
+use super::parameterised::{parameterised, token_headed};
+use super::tokens::words;
 use crate::parse::grammar::{self, delta_seconds};
-use crate::parse::params::push_token;
 
 parameterised! {
     /// What is subscribed to: `reg`, `presence;id=1` (RFC 6665 §8.2.1).
@@ -13,19 +13,21 @@ parameterised! {
     SubscriptionState SUBSCRIPTION_STATE list: false head: grammar::token;
 }
 
+token_headed! {
+    Event:
+    /// The package with its templates, `presence.winfo`; compared with regard to case (RFC 6665 §8.2.1).
+    package;
+    SubscriptionState:
+    /// The state as it stands: `active`, `pending`, `terminated`, or a word of an extension.
+    state;
+}
+
+words! {
+    /// A package of events that the sender can notify of, with its templates (RFC 6665 §8.2.2).
+    AllowEvents ALLOW_EVENTS list: true rule: grammar::token, same: str::eq;
+}
+
 impl Event {
-    /// A package with its templates, `presence.winfo`.
-    pub fn new(package: &str) -> Event {
-        let mut head = String::with_capacity(package.len());
-        push_token(&mut head, package);
-        Event::of(&head, "")
-    }
-
-    /// The package with its templates; compared with regard to case (RFC 6665 §8.2.1).
-    pub fn package(&self) -> &str {
-        self.head.text(&self.text)
-    }
-
     /// What tells two subscriptions of one dialog apart.
     pub fn id(&self) -> Option<Cow<'_, str>> {
         self.param("id")
@@ -33,21 +35,9 @@ impl Event {
 }
 
 impl SubscriptionState {
-    /// `active`, `pending`, or a word of an extension.
-    pub fn new(state: &str) -> SubscriptionState {
-        let mut head = String::with_capacity(state.len());
-        push_token(&mut head, state);
-        SubscriptionState::of(&head, "")
-    }
-
     /// `terminated;reason=<reason>`.
     pub fn terminated(reason: &str) -> SubscriptionState {
         SubscriptionState::of("terminated", "").with_param("reason", reason)
-    }
-
-    /// The state as it stands.
-    pub fn state(&self) -> &str {
-        self.head.text(&self.text)
     }
 
     /// True for `terminated`, in any case.

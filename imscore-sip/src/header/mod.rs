@@ -3,26 +3,52 @@
 //! A typed value is the text that it was read from plus the places of its parts, so decoding one takes no
 //! allocation and a value can be kept as long as one likes.
 
+mod accept;
 mod address;
+mod answer_mode;
 mod auth;
+mod auth_info;
 mod call_id;
+mod caller_preferences;
+mod consent;
 mod contact;
 mod content;
+mod core_network;
 mod cseq;
 mod date;
+mod dcs;
+mod dialogs;
+mod early_media;
+mod entity_tag;
 mod event;
+mod feature_caps;
+mod identity;
+mod in_reply_to;
+mod info;
+mod info_package;
+mod location;
+mod mime_version;
 mod name;
 mod name_addr;
 mod names;
 mod network;
 mod number;
 mod parameterised;
+mod policy;
+mod priority;
+mod profile;
 mod quick;
 mod reason;
+mod refer;
 mod reliable;
+mod security;
+mod service;
+mod session_id;
 mod session_timer;
 mod text;
+mod timestamp;
 mod tokens;
+mod user_to_user;
 mod via;
 
 use std::fmt::Display;
@@ -32,32 +58,61 @@ use bytestring::ByteString;
 use crate::uri::UriError;
 
 pub use crate::parse::Params;
+pub use accept::{Accept, AcceptEncoding, AcceptLanguage};
 pub use address::{
     Diversion, From, HistoryInfo, PAssertedIdentity, PAssociatedUri, PCalledPartyId, PPreferredIdentity, PServedUser,
     Path, RecordRoute, ReferTo, ReferredBy, ReplyTo, Route, ServiceRoute, SessionCase, To,
 };
+pub use answer_mode::{AnswerMode, PAnswerState, PrivAnswerMode};
 pub use auth::{
     Authorization, Challenge, Credentials, ParamList, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate,
 };
+pub use auth_info::{AuthenticationInfo, ProxyAuthenticationInfo};
 pub use call_id::CallId;
+pub use caller_preferences::{AcceptContact, RejectContact, RequestDisposition};
+pub use consent::{PRefusedUriList, PermissionMissing, TriggerConsent};
 pub use contact::Contact;
-pub use content::{ContentDisposition, ContentType};
+pub use content::{ContentDisposition, ContentEncoding, ContentId, ContentLanguage, ContentType};
+pub use core_network::{
+    CellularNetworkInfo, DcInfo, PriorityShare, PriorityVerstat, RelayedCharge, ResourceShare, ResponseSource,
+    RestorationInfo, ServiceInteractInfo,
+};
 pub use cseq::CSeq;
 pub(crate) use cseq::read as read_cseq;
 pub use date::{Date, RetryAfter};
-pub use event::{Event, SubscriptionState};
+pub use dcs::{PDcsBillingInfo, PDcsLaes, PDcsOsps, PDcsRedirect, PDcsTracePartyId};
+pub use dialogs::{Join, Replaces, TargetDialog};
+pub use early_media::{PEarlyMedia, PMediaAuthorization};
+pub use entity_tag::{SipETag, SipIfMatch, SuppressIfMatch};
+pub use event::{AllowEvents, Event, SubscriptionState};
+pub use feature_caps::FeatureCaps;
+pub use identity::{AttestationInfo, Identity, OriginationId};
+pub use in_reply_to::InReplyTo;
+pub use info::{AlertInfo, CallInfo, ErrorInfo};
+pub use info_package::{InfoPackage, RecvInfo};
+pub use location::{AlertMsgError, Geolocation, GeolocationError, GeolocationRouting};
+pub use mime_version::MimeVersion;
 pub use name::{AsName, Name};
 pub use name_addr::NameAddr;
 pub(crate) use names::Names;
 pub use network::{PAccessNetworkInfo, PChargingFunctionAddresses, PChargingVector, PVisitedNetworkId};
 pub(crate) use number::max_forwards as read_max_forwards;
-pub use number::{ContentLength, Expires, MaxBreadth, MaxForwards, MinExpires, RSeq};
+pub use number::{ContentLength, Expires, FlowTimer, MaxBreadth, MaxForwards, MinExpires, RSeq};
+pub use policy::{PolicyContact, PolicyId};
+pub use priority::{AcceptResourcePriority, Priority, ResourcePriority};
+pub use profile::{AdditionalIdentity, PChargeInfo, PPrivateNetworkIndication, PProfileKey, PUserDatabase};
 pub(crate) use quick::tag_of;
 pub use reason::{Reason, Warning};
+pub use refer::{ReferEventsAt, ReferSub};
 pub use reliable::RAck;
+pub use security::{Ipsec, SecurityClient, SecurityServer, SecurityVerify};
+pub use service::{PAssertedService, PPreferredService};
+pub use session_id::SessionId;
 pub use session_timer::{MinSe, Refresher, SessionExpires};
 pub use text::{Organization, Privacy, Server, Subject, UserAgent};
+pub use timestamp::Timestamp;
 pub use tokens::{Allow, ProxyRequire, Require, Supported, Unsupported};
+pub use user_to_user::UserToUser;
 pub use via::Via;
 
 /// A header whose values can be decoded and written.

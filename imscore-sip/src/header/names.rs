@@ -49,6 +49,7 @@ impl Name {
             Name::ALLOW,
             Name::ORGANIZATION,
             Name::P_ASSOCIATED_URI,
+            Name::P_EARLY_MEDIA,
             Name::SUBJECT,
             Name::SUPPORTED,
             Name::RECV_INFO,

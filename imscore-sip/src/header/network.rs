@@ -4,11 +4,9 @@ use std::borrow::Cow;
 
 use bytestring::ByteString;
 
-use super::parameterised::parameterised;
-use super::{HeaderError, Name, Params, TypedHeader, decode};
+use super::parameterised::{only_params, parameterised};
 use crate::parse::grammar;
 use crate::parse::params::{push_param, push_quoted, unquoted};
-use crate::uri::is_its_text;
 
 parameterised! {
     /// The network that a phone registers from, as the home network knows it (RFC 7315 §4.3).
@@ -43,73 +41,11 @@ impl PAccessNetworkInfo {
     }
 }
 
-macro_rules! charging {
-    ($($(#[$doc:meta])* $type:ident $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone)]
-        pub struct $type {
-            text: ByteString,
-        }
-
-        impl $type {
-            /// All parameters.
-            pub fn params(&self) -> Params<'_> {
-                Params::of(&self.text)
-            }
-
-            /// The value of a parameter, without quotes and escapes.
-            pub fn param(&self, name: &str) -> Option<Cow<'_, str>> {
-                self.params().value(name)
-            }
-
-            /// The text.
-            pub fn as_str(&self) -> &str {
-                &self.text
-            }
-
-            /// The same with the parameter in place of any of its name, behind all others.
-            #[must_use]
-            pub fn with_param<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> $type {
-                let mut params = self.params().without(name);
-                push_param(&mut params, name, value.into());
-                $type::of(params)
-            }
-
-            /// The same without the parameters of that name.
-            #[must_use]
-            pub fn without_param(&self, name: &str) -> $type {
-                $type::of(self.params().without(name))
-            }
-
-            /// Parameters with a semicolon in front of each.
-            fn of(mut params: String) -> $type {
-                if params.starts_with(';') {
-                    params.remove(0);
-                }
-                $type { text: params.into() }
-            }
-        }
-
-        impl TypedHeader for $type {
-            const NAME: Name = Name::$name;
-
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
-                decode::<$type, _>(value, |value| {
-                    grammar::headed(value.as_bytes(), grammar::lone_param)?;
-                    Ok($type { text: value.clone() })
-                })
-            }
-        }
-
-        is_its_text!($type);
-    )*};
-}
-
-charging! {
+only_params! {
     /// What ties the charging records of one session together (RFC 7315 §4.6).
-    PChargingVector P_CHARGING_VECTOR;
+    PChargingVector P_CHARGING_VECTOR list: false value: grammar::gen_value;
     /// Where charging records go (RFC 7315 §4.5).
-    PChargingFunctionAddresses P_CHARGING_FUNCTION_ADDRESSES;
+    PChargingFunctionAddresses P_CHARGING_FUNCTION_ADDRESSES list: false value: grammar::gen_value;
 }
 
 impl PChargingVector {
@@ -176,6 +112,7 @@ impl PChargingFunctionAddresses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::TypedHeader;
 
     #[test]
     fn networks() {

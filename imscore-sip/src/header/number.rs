@@ -41,6 +41,8 @@ numbers! {
     MinExpires(u32) MIN_EXPIRES;
     /// How many branches a request may still be split into (RFC 5393 §5).
     MaxBreadth(u32) MAX_BREADTH;
+    /// Seconds within which a flow must be kept alive (RFC 5626).
+    FlowTimer(u32) FLOW_TIMER;
     /// The place of a reliable provisional response, from 1 (RFC 3262 §7.1).
     RSeq(u32) RSEQ;
 }

@@ -1,4 +1,4 @@
-//! Lists of words: option tags (RFC 3261 §20.29, §20.32, §20.37, §20.40) and methods (§20.5).
+//! Headers that are words: option tags (RFC 3261 §20.29, §20.32, §20.37, §20.40) and methods (§20.5).
 
 use std::fmt;
 
@@ -8,52 +8,56 @@ use super::{HeaderError, Name, TypedHeader, decode};
 use crate::message::{Headers, Method};
 use crate::parse::{grammar, list};
 
-macro_rules! options {
-    ($($(#[$doc:meta])* $type:ident $name:ident;)*) => {$(
+/// Defines header types whose values are words by a rule, compared by `same`.
+macro_rules! words {
+    ($($(#[$doc:meta])* $type:ident $name:ident list: $list:literal rule: $rule:path, same: $same:path;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        pub struct $type(pub ByteString);
+        pub struct $type(pub bytestring::ByteString);
 
         impl $type {
-            /// True for that option tag, in any case.
-            pub fn is(&self, tag: &str) -> bool {
-                self.0.eq_ignore_ascii_case(tag)
+            /// True for that word, compared as its specification has it.
+            pub fn is(&self, word: &str) -> bool {
+                $same(&self.0, word)
             }
         }
 
-        impl TypedHeader for $type {
-            const NAME: Name = Name::$name;
-            const LIST: bool = true;
+        impl $crate::header::TypedHeader for $type {
+            const NAME: $crate::header::Name = $crate::header::Name::$name;
+            const LIST: bool = $list;
 
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
-                decode::<$type, _>(value, |value| grammar::whole(value.as_bytes(), grammar::token))
-                    .map(|_| $type(value.clone()))
+            fn decode(value: &bytestring::ByteString) -> Result<$type, $crate::header::HeaderError> {
+                $crate::header::decode::<$type, _>(value, |value| {
+                    $crate::parse::grammar::whole(value.as_bytes(), $rule).map(|_| $type(value.clone()))
+                })
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
         impl From<&str> for $type {
-            fn from(tag: &str) -> $type {
-                $type(tag.into())
+            fn from(word: &str) -> $type {
+                $type(word.into())
             }
         }
     )*};
 }
 
-options! {
+pub(super) use words;
+
+words! {
     /// An extension that the server must understand.
-    Require REQUIRE;
+    Require REQUIRE list: true rule: grammar::token, same: str::eq_ignore_ascii_case;
     /// An extension that every proxy must understand.
-    ProxyRequire PROXY_REQUIRE;
+    ProxyRequire PROXY_REQUIRE list: true rule: grammar::token, same: str::eq_ignore_ascii_case;
     /// An extension that the sender understands.
-    Supported SUPPORTED;
+    Supported SUPPORTED list: true rule: grammar::token, same: str::eq_ignore_ascii_case;
     /// An extension that was required and is not understood.
-    Unsupported UNSUPPORTED;
+    Unsupported UNSUPPORTED list: true rule: grammar::token, same: str::eq_ignore_ascii_case;
 }
 
 /// A method that the sender understands.

@@ -148,21 +148,44 @@ pub(crate) fn gen_value(input: &[u8]) -> Parsed<'_> {
     }
 }
 
-/// `generic-param`: a name and, behind an equals sign, a value.
-pub(crate) fn generic_param(input: &[u8]) -> Parsed<'_, (&[u8], Option<&[u8]>)> {
-    let (rest, (name, value)) = pair(token, opt(preceded(spaced(b'='), gen_value))).parse(input)?;
+/// `gen-value`, or a URI in angle brackets, which a few headers have as the value of a parameter.
+pub(crate) fn gen_value_or_uri(input: &[u8]) -> Parsed<'_> {
+    alt((gen_value, bracketed)).parse(input)
+}
+
+/// `LAQUOT … RAQUOT`, its brackets included, around bytes that a URI may hold.
+pub(crate) fn bracketed(input: &[u8]) -> Parsed<'_> {
+    let inner = take_while1(|byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>'));
+    recognize(delimited(char('<'), inner, char('>'))).parse(input)
+}
+
+/// `generic-param`: a name and, behind an equals sign, a value by that rule.
+fn generic_param<'a>(
+    input: &'a [u8],
+    value: impl Fn(&'a [u8]) -> Parsed<'a>,
+) -> Parsed<'a, (&'a [u8], Option<&'a [u8]>)> {
+    let (rest, (name, value)) = pair(token, opt(preceded(spaced(b'='), value))).parse(input)?;
     if name.len() > MAX_NAME { fail(Cause::Limit) } else { Ok((rest, (name, value))) }
 }
 
 /// `*( SEMI generic-param )`, each handed to `each`; the text of them all.
 pub(crate) fn params<'a>(
     input: &'a [u8],
+    each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
+) -> Parsed<'a> {
+    params_of(input, gen_value, each)
+}
+
+/// As [`params`], with values by that rule.
+pub(crate) fn params_of<'a>(
+    input: &'a [u8],
+    value: impl Fn(&'a [u8]) -> Parsed<'a>,
     mut each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
 ) -> Parsed<'a> {
     let mut rest = input;
     let mut count = 0;
     while let Ok((behind, _)) = spaced(b';').parse(rest) {
-        let (behind, (name, value)) = generic_param(behind)?;
+        let (behind, (name, value)) = generic_param(behind, &value)?;
         count += 1;
         if count > MAX_PARAMS {
             return fail(Cause::Limit);
@@ -195,9 +218,28 @@ pub(crate) fn media_type(input: &[u8]) -> Parsed<'_> {
     recognize((token, spaced(b'/'), token)).parse(input)
 }
 
-/// A `generic-param` that no semicolon stands in front of.
-pub(crate) fn lone_param(input: &[u8]) -> Parsed<'_> {
-    recognize(generic_param).parse(input)
+/// Parameters with semicolons between them and none in front, their values by that rule.
+pub(crate) fn only_params(value: &[u8], rule: fn(&[u8]) -> Parsed<'_>) -> Result<(), Cause> {
+    whole(value, |input| {
+        let (rest, _) = generic_param(input, rule)?;
+        let (rest, _) = params_of(rest, rule, |_, _| Ok(()))?;
+        Ok((rest, ()))
+    })
+}
+
+/// Digits of base 16, at least one.
+pub(crate) fn hexadecimal(input: &[u8]) -> Parsed<'_> {
+    take_while1(|byte: u8| byte.is_ascii_hexdigit()).parse(input)
+}
+
+/// `"*"`
+pub(crate) fn star(input: &[u8]) -> Parsed<'_> {
+    recognize(char('*')).parse(input)
+}
+
+/// `hostport`
+pub(crate) fn host_port(input: &[u8]) -> Parsed<'_> {
+    recognize((host, opt((char(':'), port)))).parse(input)
 }
 
 /// `comment`, nested ones and quoted pairs included.

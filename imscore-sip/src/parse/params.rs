@@ -81,7 +81,7 @@ impl<'a> Params<'a> {
     }
 }
 
-/// The elements between separators that stand in no quotes; empty ones left out.
+/// The elements between separators that stand neither in quotes nor in angle brackets; empty ones left out.
 struct Elements<'a> {
     rest: &'a str,
     separator: u8,
@@ -101,7 +101,7 @@ impl<'a> Iterator for Elements<'a> {
                 match bytes.get(at) {
                     None => break bytes.len(),
                     Some(byte) if *byte == self.separator => break at,
-                    Some(b'"') => match quote_end(bytes, at) {
+                    Some(b'"' | b'<') => match closed(bytes, at) {
                         Some(behind) => at = behind,
                         None => break bytes.len(),
                     },
@@ -114,6 +114,14 @@ impl<'a> Iterator for Elements<'a> {
                 return Some(element);
             }
         }
+    }
+}
+
+/// The place behind what the quote or angle bracket at `open` encloses.
+fn closed(bytes: &[u8], open: usize) -> Option<usize> {
+    match bytes[open] {
+        b'"' => quote_end(bytes, open),
+        _ => memchr::memchr(b'>', &bytes[open..]).map(|step| open + step + 1),
     }
 }
 
@@ -195,6 +203,7 @@ mod tests {
         assert_eq!(params.value("n").as_deref(), Some("a;b\"c,"));
         assert_eq!(params.get("tag"), Some("x"));
         assert_eq!(params.get("b\\\"c,\""), None);
+        assert_eq!(Params::of(";u=<a;b=1>;b=2").get("b"), Some("2"));
         assert_eq!(params.count(), 5);
         assert!(Params::of("").is_empty() && !params.is_empty());
     }

@@ -10,13 +10,25 @@ use crate::messages::PIECES;
 /// Runs a function over every typed header.
 macro_rules! every {
     ($check:ident, $text:expr) => {
-        every!(@ $check, $text, Allow Authorization CSeq CallId Contact ContentDisposition ContentLength ContentType Date
-            Diversion Event Expires From HistoryInfo MaxBreadth MaxForwards MinExpires MinSe Organization
-            PAccessNetworkInfo PAssertedIdentity PAssociatedUri PCalledPartyId PChargingFunctionAddresses
-            PChargingVector PPreferredIdentity PServedUser PVisitedNetworkId Path Privacy ProxyAuthenticate
-            ProxyAuthorization ProxyRequire RAck RSeq Reason RecordRoute ReferTo ReferredBy ReplyTo Require RetryAfter
-            Route Server ServiceRoute SessionExpires Subject SubscriptionState Supported To Unsupported UserAgent Via
-            Warning WwwAuthenticate)
+        every!(@ $check, $text, Accept AcceptContact AcceptEncoding AcceptLanguage AcceptResourcePriority AdditionalIdentity
+            AlertInfo AlertMsgError Allow AllowEvents AnswerMode AttestationInfo AuthenticationInfo
+            Authorization CSeq CallId CallInfo CellularNetworkInfo Contact ContentDisposition
+            ContentEncoding ContentId ContentLanguage ContentLength ContentType Date DcInfo Diversion
+            ErrorInfo Event Expires FeatureCaps FlowTimer From Geolocation GeolocationError
+            GeolocationRouting HistoryInfo Identity InReplyTo InfoPackage Join MaxBreadth MaxForwards
+            MimeVersion MinExpires MinSe Organization OriginationId PAccessNetworkInfo PAnswerState
+            PAssertedIdentity PAssertedService PAssociatedUri PCalledPartyId PChargeInfo
+            PChargingFunctionAddresses PChargingVector PDcsBillingInfo PDcsLaes PDcsOsps PDcsRedirect
+            PDcsTracePartyId PEarlyMedia PMediaAuthorization PPreferredIdentity PPreferredService
+            PPrivateNetworkIndication PProfileKey PRefusedUriList PServedUser PUserDatabase
+            PVisitedNetworkId Path PermissionMissing PolicyContact PolicyId Priority PriorityShare
+            PriorityVerstat PrivAnswerMode Privacy ProxyAuthenticate ProxyAuthenticationInfo
+            ProxyAuthorization ProxyRequire RAck RSeq Reason RecordRoute RecvInfo ReferEventsAt ReferSub
+            ReferTo ReferredBy RejectContact RelayedCharge Replaces ReplyTo RequestDisposition Require
+            ResourcePriority ResourceShare ResponseSource RestorationInfo RetryAfter Route SecurityClient
+            SecurityServer SecurityVerify Server ServiceInteractInfo ServiceRoute SessionExpires
+            SessionId SipETag SipIfMatch Subject SubscriptionState Supported SuppressIfMatch TargetDialog
+            Timestamp To TriggerConsent Unsupported UserAgent UserToUser Via Warning WwwAuthenticate)
     };
     (@ $check:ident, $text:expr, $($header:ident)*) => { $($check::<$header>($text);)* };
 }
@@ -51,6 +63,18 @@ const HEADS: &[&str] = &[
     "Sat, 13 Nov 2010 23:29:00 GMT",
     "1800",
     "SIP;cause=200",
+    "*;+g.3gpp.x",
+    "<1@h>",
+    "1@h;to-tag=a",
+    "a.b.c;info=<https://h>",
+    "ab30317f1a784dc48ff824d0d3715d86",
+    "fe=<urn:3gpp:fe:as>",
+    "urn:urn-7:a",
+    "1/2@h",
+    "wps.0",
+    "1.0",
+    "true",
+    "300;code=\"x\"",
 ];
 
 fn text() -> impl Strategy<Value = String> {
@@ -65,6 +89,22 @@ fn uri() -> impl Strategy<Value = Uri> {
     (head, pieces).prop_map(|(head, pieces)| {
         format!("{head}{}", pieces.concat()).parse().unwrap_or_else(|_| head.parse().unwrap())
     })
+}
+
+/// Of the table of names, those alone have no type that RFC 3261 and RFC 8224 have taken out of use.
+#[test]
+fn every_name_has_a_type() {
+    fn note<H: TypedHeader>(typed: &mut Vec<Name>) {
+        typed.push(H::NAME);
+    }
+    let mut typed = Vec::new();
+    every!(note, &mut typed);
+    let untyped: Vec<Name> = Name::every().filter(|name| !typed.contains(name)).collect();
+    assert_eq!(untyped, [Name::ENCRYPTION, Name::IDENTITY_INFO, Name::RESPONSE_KEY]);
+    let mut once = typed.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), typed.len());
 }
 
 proptest! {
