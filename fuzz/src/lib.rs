@@ -9,6 +9,7 @@ mod edits;
 mod header;
 mod input;
 mod message;
+mod mime;
 mod sdp;
 mod stream;
 mod uri;
@@ -16,6 +17,7 @@ mod uri;
 pub use edits::edits;
 pub use header::typed_header;
 pub use message::message;
+pub use mime::mime;
 pub use sdp::sdp;
 pub use stream::stream;
 pub use uri::uri;
@@ -47,5 +49,5 @@ mod replay {
         )*};
     }
 
-    targets! { message edits uri typed_header stream sdp }
+    targets! { message edits uri typed_header stream sdp mime }
 }

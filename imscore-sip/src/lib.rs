@@ -6,6 +6,7 @@ mod engine;
 pub mod hash;
 pub mod header;
 pub mod message;
+pub mod mime;
 mod now;
 mod owned;
 pub mod parse;

@@ -101,6 +101,7 @@ mod tests {
             assert_eq!(Accept::decode(&text.into()).map_err(|error| error.cause), Err(Cause::Malformed), "{text}");
         }
         assert_eq!(Accept::new("a/b").with_param("q", "0.2").to_string(), "a/b;q=0.2");
+        assert!(!Accept::new("*/x").covers("y/z"));
         assert_eq!(Accept::new("a\r\n").to_string(), "a/*");
     }
 

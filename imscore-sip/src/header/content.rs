@@ -77,6 +77,11 @@ impl ContentType {
             .is_some_and(|(main, sub)| self.main().eq_ignore_ascii_case(main) && self.sub().eq_ignore_ascii_case(sub))
     }
 
+    /// True for a body of several parts.
+    pub fn is_multipart(&self) -> bool {
+        self.main().eq_ignore_ascii_case("multipart")
+    }
+
     /// What stands between the parts of a multipart body (RFC 2046 §5.1.1).
     pub fn boundary(&self) -> Option<Cow<'_, str>> {
         self.param("boundary")

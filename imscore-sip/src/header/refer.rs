@@ -42,7 +42,7 @@ mod tests {
         assert!(ReferSub::decode(&"TRUE;x".into()).unwrap().is_true());
         assert!(!ReferSub::decode(&"false".into()).unwrap().is_true());
         assert_eq!(ReferSub::new(false).to_string(), "false");
-        for text in ["", "yes", "true false", "true;", "truely"] {
+        for text in ["", "yes", "true false", "true;", "truely", "falsely"] {
             assert!(ReferSub::decode(&text.into()).is_err(), "{text}");
         }
         let at = ReferEventsAt::decode(&"<sips:vPT3izQ8NuHYAKHpBLL9@b.example;gr>;x".into()).unwrap();

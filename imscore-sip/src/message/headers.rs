@@ -416,7 +416,7 @@ fn decode<H: TypedHeader>(value: Bytes) -> Result<H, HeaderError> {
 }
 
 /// RFC 3261 §7.3.1: a line end followed by white space reads as one space.
-pub(super) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\r', value).is_none() {
         return Cow::Borrowed(value);
     }

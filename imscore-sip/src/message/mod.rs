@@ -25,7 +25,7 @@ use bytes::Bytes;
 
 pub use check::Rejection;
 pub use headers::{Headers, INLINE_LINES};
-pub(crate) use headers::{Line, Lines};
+pub(crate) use headers::{Line, Lines, unfold};
 pub use method::Method;
 pub use request::Request;
 pub use response::Response;

@@ -155,7 +155,7 @@ pub(crate) fn gen_value_or_uri(input: &[u8]) -> Parsed<'_> {
 
 /// `LAQUOT … RAQUOT`, its brackets included, around bytes that a URI may hold.
 pub(crate) fn bracketed(input: &[u8]) -> Parsed<'_> {
-    let inner = take_while1(|byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>'));
+    let inner = take_while1(|byte| Class::URI.has(byte));
     recognize(delimited(char('<'), inner, char('>'))).parse(input)
 }
 
