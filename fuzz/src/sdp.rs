@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use imscore_sip::sdp::{SdpLimits, Section, SessionDescription};
+use imscore_sip::sdp::{Direction, MediaAnswer, SdpLimits, Section, SessionDescription, check_answer, check_successor};
 
 use super::input::Input;
 
@@ -21,6 +21,7 @@ pub fn sdp(data: &[u8]) {
     let Ok(mut description) = SessionDescription::parse(Bytes::copy_from_slice(received)) else { return };
     assert_eq!(description.to_bytes(), received, "what nobody edited has changed");
     looked_up(&description);
+    answered(&description);
     for line in edits {
         edit(&mut description, &mut Input::new(line));
     }
@@ -49,7 +50,24 @@ fn looked_up(description: &SessionDescription) {
         for attribute in media.attributes() {
             assert!(media.attribute(attribute.name).is_some());
         }
+        let _ = (media.ptime(), media.max_ptime(), media.rtcp(), media.cryptos().count(), media.bandwidth("AS"));
+        if let Some(table) = media.preconditions("qos") {
+            assert_eq!(table.reversed().reversed(), table);
+        }
     }
+}
+
+/// Whatever is offered can be answered, and the answer goes with it.
+fn answered(offer: &SessionDescription) {
+    let text = offer.answer([192, 0, 2, 7].into(), (1, 1), |_, media| {
+        let formats = media.formats().map(String::from).collect();
+        Some(MediaAnswer { port: 9, formats, direction: Direction::SendRecv, attributes: Vec::new() })
+    });
+    let mut limits = SdpLimits::default();
+    limits.bytes += 1 << 16;
+    let answer = SessionDescription::parse_with(text, &limits).expect("an answer can be read");
+    assert_eq!(check_answer(offer, &answer), Ok(()));
+    assert_eq!(check_successor(offer, offer), Ok(()));
 }
 
 fn edit(description: &mut SessionDescription, input: &mut Input<'_>) {

@@ -89,7 +89,7 @@ impl SessionDescription {
     }
 
     /// Takes lines out and says how many they were.
-    fn take_out(&mut self, within: Range<usize>, unwanted: impl Fn(u8, &[u8]) -> bool) -> usize {
+    pub(super) fn take_out(&mut self, within: Range<usize>, unwanted: impl Fn(u8, &[u8]) -> bool) -> usize {
         let before = std::mem::take(&mut self.lines);
         let keep = |(at, line): &(usize, &Line)| !within.contains(at) || !unwanted(line.kind, self.value(**line));
         let kept: Vec<Line> = before.iter().enumerate().filter(keep).map(|(_, line)| *line).collect();

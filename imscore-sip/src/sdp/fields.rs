@@ -260,7 +260,7 @@ impl<'a> MediaLine<'a> {
 }
 
 /// Digits that fit; no sign, no white space.
-fn number<T: FromStr>(text: &str) -> Option<T> {
+pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok())?
 }
 

@@ -20,15 +20,23 @@
 //! # Ok::<(), imscore_sip::sdp::SdpError>(())
 //! ```
 
+mod answer;
+mod attributes;
 mod edit;
+mod exchange;
 mod fields;
+mod precondition;
 
 use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
 
+pub use answer::{MediaAnswer, Mismatch, check_answer, check_successor, continues};
+pub use attributes::{Bandwidth, Crypto, Rtcp, format_parameters};
+pub use exchange::{Agreed, Carrier, Exchange, ExchangeError, Refused, Side, State, Step};
 pub use fields::{Attribute, Connection, Direction, Media, Origin, RtpMap};
+pub use precondition::{Flow, Preconditions, Status, Strength};
 
 use fields::MediaLine;
 

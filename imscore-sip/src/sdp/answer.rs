@@ -1,0 +1,350 @@
+//! What an offer and an answer owe each other (RFC 3264): the same sections in the same places, ports of 0 for what is
+//! refused, directions that go together; and an answer made from an offer.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::{Direction, Media, SessionDescription};
+
+/// Why a description does not go with the one before it. An offer with this fault is answered with 488, an answer ends
+/// the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// An answer has more or fewer sections than the offer, or a later offer fewer than what was agreed (RFC 3264 §6,
+    /// §8).
+    #[error("{found} sections where there should be {expected}")]
+    Sections {
+        /// How many there are.
+        found: usize,
+        /// How many it takes.
+        expected: usize,
+    },
+    /// A section is of another kind or protocol than in the offer.
+    #[error("section {0} is of another kind")]
+    Kind(usize),
+    /// A section is accepted that the offer has with port 0.
+    #[error("section {0} was not offered")]
+    NotOffered(usize),
+    /// An RTP section is accepted without any format of the offer.
+    #[error("section {0} has no format of the offer")]
+    Formats(usize),
+    /// A section sends what the offer does not take, or takes what it does not send (RFC 3264 §6.1).
+    #[error("section {0} has a direction that the offer does not allow")]
+    Direction(usize),
+}
+
+impl Direction {
+    /// The same flow seen from the other side.
+    #[must_use]
+    pub fn reversed(self) -> Direction {
+        Direction::of(self.receives(), self.sends())
+    }
+
+    /// True where whoever wrote it sends.
+    pub fn sends(self) -> bool {
+        match self {
+            Direction::SendRecv | Direction::SendOnly => true,
+            Direction::RecvOnly | Direction::Inactive => false,
+        }
+    }
+
+    /// True where whoever wrote it receives.
+    pub fn receives(self) -> bool {
+        match self {
+            Direction::SendRecv | Direction::RecvOnly => true,
+            Direction::SendOnly | Direction::Inactive => false,
+        }
+    }
+
+    /// The direction of one that sends, receives, both or neither.
+    pub fn of(sends: bool, receives: bool) -> Direction {
+        match (sends, receives) {
+            (true, true) => Direction::SendRecv,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::RecvOnly,
+            (false, false) => Direction::Inactive,
+        }
+    }
+
+    /// What to answer an offer with, as much of what one wants as it allows (RFC 3264 §6.1). A call that is put on hold
+    /// with `sendonly` is answered with `recvonly`, one on hold from both sides is `inactive`.
+    #[must_use]
+    pub fn answer_to(self, offered: Direction) -> Direction {
+        Direction::of(self.sends() && offered.receives(), self.receives() && offered.sends())
+    }
+}
+
+impl Media<'_> {
+    /// True where the section puts the other side on hold: it takes no media from it (RFC 3264 §8.4), or has the
+    /// address 0.0.0.0 of RFC 2543.
+    pub fn is_hold(&self) -> bool {
+        let zero = self.connection().and_then(|connection| connection.ip()) == Some(IpAddr::from([0, 0, 0, 0]));
+        !self.direction().receives() || zero
+    }
+
+    /// True for a section that is refused or taken out of use: its port is 0, and it is not part of a bundle (RFC
+    /// 9143 §6).
+    pub fn is_refused(&self) -> bool {
+        self.port() == 0 && self.attribute("bundle-only").is_none()
+    }
+}
+
+/// Looks at an answer to an offer: RFC 3264 §6.
+///
+/// # Errors
+/// The first thing in which the answer does not go with the offer.
+pub fn check_answer(offer: &SessionDescription, answer: &SessionDescription) -> Result<(), Mismatch> {
+    let (expected, found) = (offer.media().count(), answer.media().count());
+    if found != expected {
+        return Err(Mismatch::Sections { found, expected });
+    }
+    for (index, (offered, answered)) in offer.media().zip(answer.media()).enumerate() {
+        if offered.kind() != answered.kind() || !offered.protocol().eq_ignore_ascii_case(answered.protocol()) {
+            return Err(Mismatch::Kind(index));
+        }
+        if answered.port() == 0 {
+            continue;
+        }
+        if offered.is_refused() {
+            return Err(Mismatch::NotOffered(index));
+        }
+        // Formats are compared as codecs: an answer may have payload types of its own.
+        if offered.is_rtp() && !answered.formats().any(|format| has_format(&offered, &answered, format)) {
+            return Err(Mismatch::Formats(index));
+        }
+        let (asked, given) = (offered.direction(), answered.direction());
+        if given != given.answer_to(asked) {
+            return Err(Mismatch::Direction(index));
+        }
+    }
+    Ok(())
+}
+
+/// Looks at a later offer of either side against what was agreed: RFC 3264 §8. Sections stay where they are; one may
+/// change its kind where it was refused before. What `o=` says is apart: [`continues`].
+///
+/// # Errors
+/// The first thing in which it does not go on from there.
+pub fn check_successor(before: &SessionDescription, after: &SessionDescription) -> Result<(), Mismatch> {
+    let (expected, found) = (before.media().count(), after.media().count());
+    if found < expected {
+        return Err(Mismatch::Sections { found, expected });
+    }
+    let mut pairs = before.media().zip(after.media());
+    let changed = pairs.position(|(old, new)| !old.is_refused() && old.kind() != new.kind());
+    changed.map_or(Ok(()), |index| Err(Mismatch::Kind(index)))
+}
+
+/// True where a later description of one side has the origin of its last, and a version that is not below it (RFC 3264
+/// §8). What we send must; of others it is not asked, since a call that is moved to another machine comes with its
+/// origin.
+pub fn continues(before: &SessionDescription, after: &SessionDescription) -> bool {
+    let (old, new) = (before.origin(), after.origin());
+    let same_session = (old.username, old.session_id) == (new.username, new.session_id);
+    same_session && !is_below(new.session_version, old.session_version)
+}
+
+/// Compares numbers of any length.
+fn is_below(one: &str, other: &str) -> bool {
+    let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
+    (one.len(), one) < (other.len(), other)
+}
+
+/// True where a format of an answer is one of the offer: the same codec, or the same name where the answer says no more.
+fn has_format(offer: &Media<'_>, answer: &Media<'_>, format: &str) -> bool {
+    let codec = |media: &Media<'_>, format: &str| {
+        let map = media.codec(format.parse().ok()?)?;
+        Some((map.encoding.to_ascii_lowercase(), map.clock_rate, map.channels))
+    };
+    let is_told = format.parse().is_ok_and(|payload| answer.rtpmap(payload).is_some());
+    let answered = codec(answer, format);
+    offer.formats().any(|offered| {
+        let same_name = offered == format && !is_told;
+        same_name || answered.is_some() && answered == codec(offer, offered)
+    })
+}
+
+/// What one section is answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaAnswer {
+    /// Where its media are taken, not 0.
+    pub port: u16,
+    /// The formats that are taken, the best first; with RTP the payload types of the offer.
+    pub formats: Vec<String>,
+    /// What one wants; what the offer does not allow of it is left out.
+    pub direction: Direction,
+    /// Attributes beside the direction, `rtpmap:96 AMR-WB/16000`, `ptime:20`.
+    pub attributes: Vec<String>,
+}
+
+impl SessionDescription {
+    /// An answer from that address, section by section; `None` refuses one, and so does a port of 0 in the offer. Line
+    /// ends in what is given become spaces.
+    ///
+    /// `session` numbers the description, `version` counts its changes (RFC 8866 §5.2).
+    pub fn answer(
+        &self,
+        address: IpAddr,
+        (session, version): (u64, u64),
+        mut choose: impl FnMut(usize, &Media<'_>) -> Option<MediaAnswer>,
+    ) -> Bytes {
+        let family = if address.is_ipv4() { "IP4" } else { "IP6" };
+        let mut text = format!(
+            "v=0\r\no=- {session} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n"
+        );
+        let mut line = |kind: char, value: &str| {
+            text.extend([kind, '=']);
+            text.extend(
+                value.chars().map(|character| if matches!(character, '\r' | '\n' | '\0') { ' ' } else { character }),
+            );
+            text.push_str("\r\n");
+        };
+        for (index, media) in self.media().enumerate() {
+            let chosen = if media.is_refused() { None } else { choose(index, &media) };
+            let (port, formats) = match &chosen {
+                Some(chosen) if !chosen.formats.is_empty() => (chosen.port, chosen.formats.join(" ")),
+                Some(_) | None => (0, media.formats().collect::<Vec<_>>().join(" ")),
+            };
+            line('m', &format!("{} {port} {} {formats}", media.kind(), media.protocol()));
+            if let Some(mid) = media.mid() {
+                line('a', &format!("mid:{mid}"));
+            }
+            for chosen in chosen.iter().filter(|_| port != 0) {
+                chosen.attributes.iter().for_each(|attribute| line('a', attribute));
+                line('a', chosen.direction.answer_to(media.direction()).as_str());
+            }
+        }
+        text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sdp(media: &str) -> SessionDescription {
+        with_origin("- 1 1", media)
+    }
+
+    fn with_origin(origin: &str, media: &str) -> SessionDescription {
+        let text = format!("v=0\r\no={origin} IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n{media}");
+        SessionDescription::parse(text.into()).unwrap()
+    }
+
+    const OFFER: &str = "m=audio 4000 RTP/AVP 0 96\r\na=rtpmap:96 AMR-WB/16000\r\nm=video 0 RTP/AVP 34\r\n\
+        m=message 9 TCP/MSRP *\r\na=sendonly\r\n";
+
+    /// RFC 3264 §6.
+    #[test]
+    fn answers_go_with_their_offers() {
+        let refused = "m=audio 0 RTP/AVP 0\r\nm=video 0 RTP/AVP 34\r\nm=message 0 TCP/MSRP *\r\n";
+        let own_number =
+            "m=audio 1 RTP/AVP 97\r\na=rtpmap:97 amr-wb/16000/1\r\nm=video 0 RTP/AVP 34\r\nm=message 0 TCP/MSRP *\r\n";
+        for (answer, expected) in [
+            (refused, Ok(())),
+            (own_number, Ok(())),
+            (&refused.replace("audio 0 RTP/AVP 0", "audio 1 rtp/avp 0 101"), Ok(())),
+            (&refused.replace("audio 0 RTP/AVP 0", "audio 1 RTP/AVP 96"), Ok(())),
+            (
+                &refused.replace("audio 0 RTP/AVP 0", "audio 1 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2"),
+                Err(Mismatch::Formats(0)),
+            ),
+            (&refused.replace("message 0 TCP/MSRP *\r\n", "message 1 TCP/MSRP *\r\na=recvonly\r\n"), Ok(())),
+            (&refused.replace("message 0 TCP/MSRP *\r\n", "message 1 TCP/MSRP *\r\na=inactive\r\n"), Ok(())),
+            ("m=audio 1 RTP/AVP 0\r\n", Err(Mismatch::Sections { found: 1, expected: 3 })),
+            (&format!("{refused}m=x 0 y z\r\n"), Err(Mismatch::Sections { found: 4, expected: 3 })),
+            (&refused.replace("video", "image"), Err(Mismatch::Kind(1))),
+            (&refused.replace("TCP/MSRP", "TCP/TLS/MSRP"), Err(Mismatch::Kind(2))),
+            (&refused.replace("video 0", "video 1"), Err(Mismatch::NotOffered(1))),
+            (&refused.replace("audio 0 RTP/AVP 0", "audio 1 RTP/AVP 8 101"), Err(Mismatch::Formats(0))),
+            (&refused.replace("message 0", "message 1"), Err(Mismatch::Direction(2))),
+        ] {
+            assert_eq!(check_answer(&sdp(OFFER), &sdp(answer)), expected, "{answer}");
+        }
+        let bundled = sdp("m=video 0 RTP/AVP 34\r\na=bundle-only\r\n");
+        assert_eq!(check_answer(&bundled, &sdp("m=video 1 RTP/AVP 34\r\n")), Ok(()));
+    }
+
+    /// RFC 3264 §8.
+    #[test]
+    fn offers_go_on_from_the_last() {
+        let before = sdp("m=audio 1 RTP/AVP 0\r\nm=video 0 RTP/AVP 34\r\n");
+        for (media, expected) in [
+            ("m=audio 1 RTP/AVP 0\r\nm=video 0 RTP/AVP 34\r\n", Ok(())),
+            ("m=audio 0 RTP/AVP 8\r\nm=image 1 udptl t38\r\nm=x 1 y z\r\n", Ok(())),
+            ("m=audio 1 RTP/AVP 0\r\n", Err(Mismatch::Sections { found: 1, expected: 2 })),
+            ("m=image 1 udptl t38\r\nm=video 0 RTP/AVP 34\r\n", Err(Mismatch::Kind(0))),
+        ] {
+            assert_eq!(check_successor(&before, &sdp(media)), expected, "{media}");
+        }
+    }
+
+    /// RFC 3264 §8.
+    #[test]
+    fn versions_grow() {
+        for (origin, expected) in [
+            ("alice 7 9", true),
+            ("alice 7 10", true),
+            ("alice 7 010", true),
+            ("alice 7 99999999999999999999999", true),
+            ("alice 7 8", false),
+            ("alice 7 08", false),
+            ("alice 8 10", false),
+            ("bob 7 10", false),
+        ] {
+            assert_eq!(continues(&with_origin("alice 7 9", ""), &with_origin(origin, "")), expected, "{origin}");
+        }
+    }
+
+    /// RFC 3264 §6.1, §8.4.
+    #[test]
+    fn directions_and_hold() {
+        use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+        let all = [SendRecv, SendOnly, RecvOnly, Inactive];
+        for (wanted, answers) in [
+            (SendRecv, [SendRecv, RecvOnly, SendOnly, Inactive]),
+            (SendOnly, [SendOnly, Inactive, SendOnly, Inactive]),
+            (RecvOnly, [RecvOnly, RecvOnly, Inactive, Inactive]),
+            (Inactive, [Inactive; 4]),
+        ] {
+            for (offered, expected) in all.into_iter().zip(answers) {
+                assert_eq!(wanted.answer_to(offered), expected, "{wanted:?} to {offered:?}");
+            }
+            assert_eq!(wanted.reversed().reversed(), wanted);
+        }
+        for (lines, hold) in [
+            ("", false),
+            ("a=sendonly\r\n", true),
+            ("a=inactive\r\n", true),
+            ("a=recvonly\r\n", false),
+            ("c=IN IP4 0.0.0.0\r\n", true),
+        ] {
+            assert_eq!(sdp(&format!("m=audio 1 RTP/AVP 0\r\n{lines}")).media_at(0).unwrap().is_hold(), hold, "{lines}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_made_from_an_offer() {
+        let offer = sdp(OFFER);
+        let text = offer.answer("2001:db8::7".parse().unwrap(), (5, 1), |index, media| {
+            assert_ne!(index, 1, "a section that was not offered");
+            Some(MediaAnswer {
+                port: 5_000,
+                formats: vec![media.formats().last()?.to_string()],
+                direction: Direction::SendRecv,
+                attributes: vec!["rtpmap:96 AMR-WB/16000".into(), "x\r\nm=evil".into()],
+            })
+        });
+        let answer = SessionDescription::parse(text).unwrap();
+        assert_eq!(check_answer(&offer, &answer), Ok(()));
+        let ports: Vec<u16> = answer.media().map(|media| media.port()).collect();
+        assert_eq!(ports, [5_000, 0, 5_000]);
+        assert_eq!(answer.media_at(2).unwrap().direction(), Direction::RecvOnly);
+        assert_eq!(answer.media_at(0).unwrap().attribute("x  m=evil"), Some(""));
+        let none = SessionDescription::parse(offer.answer([192, 0, 2, 7].into(), (5, 1), |_, _| None)).unwrap();
+        assert_eq!(check_answer(&offer, &none), Ok(()));
+        assert!(none.media().all(|media| media.is_refused()));
+    }
+}

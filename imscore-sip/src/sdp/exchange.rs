@@ -1,0 +1,713 @@
+//! Offer and answer in the messages of a dialog (RFC 3264 in RFC 3261 §13.2.1 and §14, RFC 3262 §5, RFC 3311 §5; RFC 6337
+//! draws them together): which description is an offer, which its answer, and which comes at the wrong time.
+//!
+//! ```text
+//!                 INVITE without offer
+//!      ┌────────────────────────────────────────┐
+//!      │                                        ▼
+//!  ┌────────┐  INVITE, PRACK, UPDATE  ┌──────────────────┐
+//!  │ Stable │ ──────────────────────▶ │      Offered     │ ◀── offer in a reliable 1xx or 2xx
+//!  └────────┘ ◀────────────────────── └──────────────────┘
+//!               1xx reliable, 2xx,
+//!               PRACK, ACK; a failure
+//! ```
+//!
+//! [`State`] is the pure machine: hand it every message of the dialog that could carry a description, with or without
+//! one. [`Exchange`] keeps the descriptions with it and holds each against the one before.
+//!
+//! ```
+//! use imscore_sip::sdp::{Carrier, Exchange, SessionDescription, Side, Step};
+//!
+//! let sdp = |port| {
+//!     let text = format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n");
+//!     SessionDescription::parse(text.into())
+//! };
+//! let mut call = Exchange::default();
+//! assert_eq!(call.on(Side::Local, Carrier::Invite, Some(sdp(4000)?)), Ok(Step::Offer));
+//! assert_eq!(call.on(Side::Remote, Carrier::InviteSuccess, Some(sdp(5000)?)), Ok(Step::Answer));
+//! assert_eq!(call.agreed().and_then(|agreed| agreed.remote.media_at(0)).map(|media| media.port()), Some(5000));
+//! # Ok::<(), imscore_sip::sdp::SdpError>(())
+//! ```
+
+use super::{Mismatch, SessionDescription, check_answer, check_successor, continues};
+use crate::message::StatusCode;
+
+/// Which end of the dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Ours.
+    Local,
+    /// The peer's.
+    Remote,
+}
+
+impl Side {
+    /// The other end.
+    #[must_use]
+    pub fn other(self) -> Side {
+        match self {
+            Side::Local => Side::Remote,
+            Side::Remote => Side::Local,
+        }
+    }
+}
+
+/// A message that may carry a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// INVITE, the first or a later one.
+    Invite,
+    /// A provisional response to INVITE that is not reliable.
+    Provisional,
+    /// A provisional response to INVITE that is to be acknowledged by PRACK.
+    Reliable,
+    /// 2xx to INVITE.
+    InviteSuccess,
+    /// ACK to that.
+    Ack,
+    /// PRACK.
+    Prack,
+    /// 2xx to PRACK.
+    PrackSuccess,
+    /// UPDATE.
+    Update,
+    /// 2xx to UPDATE.
+    UpdateSuccess,
+}
+
+/// What a message does to the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Its description is an offer, which the other side must answer.
+    Offer,
+    /// Its description is the answer.
+    Answer,
+    /// Its description is what the answer is going to be, in a response that may get lost (RFC 3261 §13.2.1).
+    Preview,
+    /// Its description is a repetition, and to be passed over (RFC 3261 §13.2.1).
+    Repeated,
+    /// It has none and need not.
+    Nothing,
+}
+
+/// Why a message does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// An offer, or an INVITE, crosses one of the other side: 491 (RFC 3261 §14.2, RFC 3311 §5.2).
+    #[error("crosses a request of the other side")]
+    Glare,
+    /// An offer, or an INVITE, comes before the last of the same side is through: 500 with a Retry-After of up to ten
+    /// seconds (RFC 3261 §14.2, RFC 3311 §5.2).
+    #[error("comes before the last exchange is through")]
+    Pending,
+    /// A message that should bring an answer brings none.
+    #[error("brings no answer")]
+    NoAnswer,
+    /// A 2xx brings no offer, and the INVITE brought none (RFC 3261 §13.2.1).
+    #[error("brings no offer")]
+    NoOffer,
+    /// A description where none may be.
+    #[error("brings a description where none may be")]
+    Unexpected,
+}
+
+impl Refused {
+    /// The status that a request is answered with. Where a response does not fit, the side that sees it ends the call.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Refused::Glare => StatusCode::REQUEST_PENDING,
+            Refused::Pending => StatusCode::SERVER_INTERNAL_ERROR,
+            Refused::NoAnswer | Refused::NoOffer | Refused::Unexpected => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Where the exchanges of a dialog stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct State {
+    offer: Offer,
+    invite: Inviting,
+}
+
+/// The offer that is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Offer {
+    #[default]
+    Stable,
+    Offered {
+        by: Side,
+        carrier: Carrier,
+    },
+}
+
+/// The INVITE that is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Inviting {
+    #[default]
+    None,
+    /// It brought no offer, so that a response must.
+    Empty { caller: Side },
+    /// Its offer was made, by whichever side.
+    Settled { caller: Side },
+}
+
+impl State {
+    /// True where no offer waits for an answer.
+    pub fn is_stable(self) -> bool {
+        self.offer == Offer::Stable
+    }
+
+    /// Who made the offer that is open.
+    pub fn offered_by(self) -> Option<Side> {
+        match self.offer {
+            Offer::Stable => None,
+            Offer::Offered { by, .. } => Some(by),
+        }
+    }
+
+    /// True where that side may make an offer now, in an UPDATE (RFC 3311 §5.1).
+    pub fn may_offer(self) -> bool {
+        self.is_stable() && !matches!(self.invite, Inviting::Empty { .. })
+    }
+
+    /// True where that side may send an INVITE now (RFC 3261 §14.1).
+    pub fn may_invite(self) -> bool {
+        self.is_stable() && self.invite == Inviting::None
+    }
+
+    /// What a message of `side`, with a description or without, makes of the state.
+    ///
+    /// # Errors
+    /// Where the message does not fit; the state stays as it is.
+    pub fn on(self, side: Side, carrier: Carrier, has_description: bool) -> Result<(State, Step), Refused> {
+        match carrier {
+            Carrier::Invite => self.on_invite(side, has_description),
+            Carrier::Provisional => self.on_provisional(side, has_description),
+            Carrier::Reliable => self.on_reliable(side, has_description),
+            Carrier::InviteSuccess => self.on_invite_success(side, has_description),
+            Carrier::Ack => self.on_answer(side, Carrier::InviteSuccess, has_description),
+            Carrier::Prack => self.on_prack(side, has_description),
+            Carrier::PrackSuccess => self.on_answer(side, Carrier::Prack, has_description),
+            Carrier::Update => self.on_update(side, has_description),
+            Carrier::UpdateSuccess => self.on_answer(side, Carrier::Update, has_description),
+        }
+    }
+
+    /// What a final response that is no success makes of the state. `carrier` is the request that `side` sent: with an
+    /// INVITE goes every offer that was made in its responses, and what was agreed before holds on (RFC 3261 §14.1).
+    #[must_use]
+    pub fn failed(self, side: Side, carrier: Carrier) -> State {
+        let of_invite = carrier == Carrier::Invite;
+        let offer = match self.offer {
+            Offer::Stable => Offer::Stable,
+            Offer::Offered { by, carrier: with } => {
+                let own = by == side && with == carrier;
+                let early = of_invite && by != side && with == Carrier::Reliable;
+                if own || early { Offer::Stable } else { self.offer }
+            }
+        };
+        State { offer, invite: if of_invite { Inviting::None } else { self.invite } }
+    }
+
+    /// Why `side` may not make an offer, where one is open.
+    fn open(self, side: Side) -> Result<(), Refused> {
+        match self.offer {
+            Offer::Stable => Ok(()),
+            Offer::Offered { by, .. } if by == side => Err(Refused::Pending),
+            Offer::Offered { .. } => Err(Refused::Glare),
+        }
+    }
+
+    fn offered(self, by: Side, carrier: Carrier) -> (State, Step) {
+        (State { offer: Offer::Offered { by, carrier }, ..self }, Step::Offer)
+    }
+
+    fn answered(self) -> (State, Step) {
+        (State { offer: Offer::Stable, ..self }, Step::Answer)
+    }
+
+    fn on_invite(self, side: Side, has_description: bool) -> Result<(State, Step), Refused> {
+        self.open(side)?;
+        match self.invite {
+            Inviting::Empty { caller } | Inviting::Settled { caller } if caller == side => {
+                return Err(Refused::Pending);
+            }
+            Inviting::Empty { .. } | Inviting::Settled { .. } => return Err(Refused::Glare),
+            Inviting::None => (),
+        }
+        if has_description {
+            return Ok(State { invite: Inviting::Settled { caller: side }, ..self }.offered(side, Carrier::Invite));
+        }
+        Ok((State { invite: Inviting::Empty { caller: side }, ..self }, Step::Nothing))
+    }
+
+    fn on_provisional(self, side: Side, has_description: bool) -> Result<(State, Step), Refused> {
+        let awaited = Offer::Offered { by: side.other(), carrier: Carrier::Invite };
+        match (has_description, self.offer == awaited) {
+            (false, _) => Ok((self, Step::Nothing)),
+            (true, true) => Ok((self, Step::Preview)),
+            (true, false) => Ok((self, Step::Repeated)),
+        }
+    }
+
+    fn on_reliable(self, side: Side, has_description: bool) -> Result<(State, Step), Refused> {
+        if has_description { self.on_response(side, Carrier::Reliable) } else { Ok((self, Step::Nothing)) }
+    }
+
+    fn on_invite_success(self, side: Side, has_description: bool) -> Result<(State, Step), Refused> {
+        let ended = State { invite: Inviting::None, ..self };
+        let awaited = Offer::Offered { by: side.other(), carrier: Carrier::Invite };
+        match (has_description, self.invite) {
+            (true, _) => {
+                let (state, step) = self.on_response(side, Carrier::InviteSuccess)?;
+                Ok((State { invite: Inviting::None, ..state }, step))
+            }
+            (false, Inviting::Empty { .. }) => Err(Refused::NoOffer),
+            (false, Inviting::Settled { .. }) if self.offer == awaited => Err(Refused::NoAnswer),
+            (false, Inviting::Settled { .. } | Inviting::None) => Ok((ended, Step::Nothing)),
+        }
+    }
+
+    /// A description in a response of `side` to an INVITE: the answer, the offer, or a repetition.
+    fn on_response(self, side: Side, carrier: Carrier) -> Result<(State, Step), Refused> {
+        match self.offer {
+            Offer::Offered { by, carrier: Carrier::Invite } if by != side => Ok(self.answered()),
+            Offer::Offered { .. } => Err(Refused::Unexpected),
+            Offer::Stable => match self.invite {
+                Inviting::Empty { caller } if caller != side => {
+                    Ok(State { invite: Inviting::Settled { caller }, ..self }.offered(side, carrier))
+                }
+                Inviting::Empty { .. } => Err(Refused::Unexpected),
+                Inviting::Settled { .. } | Inviting::None => Ok((self, Step::Repeated)),
+            },
+        }
+    }
+
+    fn on_prack(self, side: Side, has_description: bool) -> Result<(State, Step), Refused> {
+        let awaited = Offer::Offered { by: side.other(), carrier: Carrier::Reliable };
+        match (has_description, self.offer == awaited) {
+            (true, true) => Ok(self.answered()),
+            (false, true) => Err(Refused::NoAnswer),
+            (false, false) => Ok((self, Step::Nothing)),
+            (true, false) => {
+                self.open(side)?;
+                if self.may_offer() { Ok(self.offered(side, Carrier::Prack)) } else { Err(Refused::Unexpected) }
+            }
+        }
+    }
+
+    fn on_update(self, side: Side, has_description: bool) -> Result<(State, Step), Refused> {
+        if !has_description {
+            return Ok((self, Step::Nothing));
+        }
+        self.open(side)?;
+        if self.may_offer() { Ok(self.offered(side, Carrier::Update)) } else { Err(Refused::Pending) }
+    }
+
+    /// A message of `side` that can only answer an offer which the other side made with `carrier`.
+    fn on_answer(self, side: Side, carrier: Carrier, has_description: bool) -> Result<(State, Step), Refused> {
+        let awaited = Offer::Offered { by: side.other(), carrier };
+        match (has_description, self.offer == awaited) {
+            (true, true) => Ok(self.answered()),
+            (false, true) => Err(Refused::NoAnswer),
+            (true, false) => Ok((self, Step::Repeated)),
+            (false, false) => Ok((self, Step::Nothing)),
+        }
+    }
+}
+
+/// The descriptions that hold: one of each side.
+#[derive(Clone, Debug)]
+pub struct Agreed {
+    /// What we said.
+    pub local: SessionDescription,
+    /// What the peer said.
+    pub remote: SessionDescription,
+}
+
+/// The exchanges of one dialog, with their descriptions.
+#[derive(Clone, Debug, Default)]
+pub struct Exchange {
+    state: State,
+    open: Option<SessionDescription>,
+    agreed: Option<Agreed>,
+}
+
+/// Why a message is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// It comes at the wrong time, or brings nothing where it must.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Its description does not go with the one before it.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// A description of ours has another origin than our last, or an older version (RFC 3264 §8).
+    #[error("origin is not that of the session")]
+    Origin,
+}
+
+impl ExchangeError {
+    /// The status that a request is answered with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            ExchangeError::Refused(refused) => refused.status(),
+            ExchangeError::Mismatch(_) | ExchangeError::Origin => StatusCode::NOT_ACCEPTABLE_HERE,
+        }
+    }
+}
+
+impl Exchange {
+    /// Where the exchanges stand.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What holds, from the first answer on. An offer that is open changes nothing of it.
+    pub fn agreed(&self) -> Option<&Agreed> {
+        self.agreed.as_ref()
+    }
+
+    /// The offer that waits for its answer.
+    pub fn offer(&self) -> Option<&SessionDescription> {
+        self.open.as_ref()
+    }
+
+    /// A message of `side`, with its description or without.
+    ///
+    /// # Errors
+    /// Where it does not fit; nothing is changed then, but that an answer which does not go with its offer ends the
+    /// exchange, with what was agreed before.
+    pub fn on(
+        &mut self,
+        side: Side,
+        carrier: Carrier,
+        description: Option<SessionDescription>,
+    ) -> Result<Step, ExchangeError> {
+        let (state, step) = self.state.on(side, carrier, description.is_some())?;
+        match (step, description) {
+            (Step::Offer, Some(offer)) => {
+                self.check(side, &offer)?;
+                self.open = Some(offer);
+            }
+            (Step::Answer, Some(answer)) => {
+                self.state = state;
+                let offer = self.open.take();
+                if let Some(offer) = &offer {
+                    check_answer(offer, &answer)?;
+                }
+                self.agree(side, offer, answer);
+            }
+            (Step::Offer | Step::Answer | Step::Preview | Step::Repeated | Step::Nothing, _) => (),
+        }
+        self.state = state;
+        Ok(step)
+    }
+
+    /// A final response that is no success, to a request that `side` sent.
+    pub fn failed(&mut self, side: Side, carrier: Carrier) {
+        self.state = self.state.failed(side, carrier);
+        if self.state.is_stable() {
+            self.open = None;
+        }
+    }
+
+    fn check(&self, side: Side, offer: &SessionDescription) -> Result<(), ExchangeError> {
+        let Some(agreed) = &self.agreed else {
+            return Ok(());
+        };
+        let own = match side {
+            Side::Local => &agreed.local,
+            Side::Remote => &agreed.remote,
+        };
+        check_successor(own, offer)?;
+        if side == Side::Local && !continues(own, offer) { Err(ExchangeError::Origin) } else { Ok(()) }
+    }
+
+    fn agree(&mut self, side: Side, offer: Option<SessionDescription>, answer: SessionDescription) {
+        self.agreed = offer.map(|offer| match side {
+            Side::Local => Agreed { local: answer, remote: offer },
+            Side::Remote => Agreed { local: offer, remote: answer },
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Carrier::*;
+    use super::Side::{Local, Remote};
+    use super::*;
+
+    /// Messages with a description (`true`) or without, and what each does.
+    fn check(name: &str, messages: &[(Side, Carrier, bool, Result<Step, Refused>)]) {
+        let mut state = State::default();
+        for (at, (side, carrier, has_description, expected)) in messages.iter().enumerate() {
+            let found = state.on(*side, *carrier, *has_description);
+            assert_eq!(found.map(|(_, step)| step), *expected, "{name}, message {at}");
+            // The same from the other side's point of view.
+            let twin = mirrored(state).on(side.other(), *carrier, *has_description);
+            assert_eq!(twin.map(|(state, step)| (mirrored(state), step)), found, "{name}, mirrored");
+            if let Ok((next, _)) = found {
+                state = next;
+            }
+        }
+        assert!(state.is_stable() || name.ends_with("open"), "{name}");
+    }
+
+    fn mirrored(state: State) -> State {
+        State {
+            offer: match state.offer {
+                Offer::Stable => Offer::Stable,
+                Offer::Offered { by, carrier } => Offer::Offered { by: by.other(), carrier },
+            },
+            invite: match state.invite {
+                Inviting::None => Inviting::None,
+                Inviting::Empty { caller } => Inviting::Empty { caller: caller.other() },
+                Inviting::Settled { caller } => Inviting::Settled { caller: caller.other() },
+            },
+        }
+    }
+
+    /// The six patterns of RFC 6337 §2.
+    #[test]
+    fn patterns() {
+        use Step::{Answer, Nothing, Offer as Offers, Repeated};
+        check(
+            "1: INVITE, 2xx",
+            &[
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, Provisional, true, Ok(Step::Preview)),
+                (Remote, InviteSuccess, true, Ok(Answer)),
+                (Local, Ack, false, Ok(Nothing)),
+            ],
+        );
+        check(
+            "2: 2xx, ACK",
+            &[
+                (Local, Invite, false, Ok(Nothing)),
+                (Remote, InviteSuccess, true, Ok(Offers)),
+                (Local, Ack, true, Ok(Answer)),
+            ],
+        );
+        check(
+            "3: INVITE, reliable 1xx",
+            &[
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, Reliable, true, Ok(Answer)),
+                (Local, Prack, false, Ok(Nothing)),
+                (Remote, PrackSuccess, false, Ok(Nothing)),
+                (Remote, InviteSuccess, true, Ok(Repeated)),
+                (Local, Ack, false, Ok(Nothing)),
+            ],
+        );
+        check(
+            "4: reliable 1xx, PRACK",
+            &[
+                (Local, Invite, false, Ok(Nothing)),
+                (Remote, Reliable, true, Ok(Offers)),
+                (Local, Prack, true, Ok(Answer)),
+                (Remote, PrackSuccess, false, Ok(Nothing)),
+                (Remote, InviteSuccess, false, Ok(Nothing)),
+            ],
+        );
+        check(
+            "5: PRACK, its 2xx",
+            &[
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, Reliable, true, Ok(Answer)),
+                (Local, Prack, true, Ok(Offers)),
+                (Remote, PrackSuccess, true, Ok(Answer)),
+                (Remote, InviteSuccess, false, Ok(Nothing)),
+            ],
+        );
+        check(
+            "6: UPDATE, its 2xx, of both sides",
+            &[
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, Reliable, true, Ok(Answer)),
+                (Local, Prack, false, Ok(Nothing)),
+                (Local, Update, true, Ok(Offers)),
+                (Remote, UpdateSuccess, true, Ok(Answer)),
+                (Remote, Update, true, Ok(Offers)),
+                (Local, UpdateSuccess, true, Ok(Answer)),
+                (Remote, Update, false, Ok(Nothing)),
+                (Local, UpdateSuccess, false, Ok(Nothing)),
+                (Remote, InviteSuccess, true, Ok(Repeated)),
+            ],
+        );
+    }
+
+    /// RFC 3261 §14.2, RFC 3311 §5.2.
+    #[test]
+    fn requests_that_cross() {
+        use Step::{Answer, Nothing, Offer as Offers};
+        check(
+            "INVITE and INVITE: open",
+            &[
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, Invite, true, Err(Refused::Glare)),
+                (Remote, Invite, false, Err(Refused::Glare)),
+                (Local, Invite, true, Err(Refused::Pending)),
+            ],
+        );
+        check(
+            "INVITE without an offer, and another: open",
+            &[
+                (Local, Invite, false, Ok(Nothing)),
+                (Remote, Invite, true, Err(Refused::Glare)),
+                (Local, Invite, true, Err(Refused::Pending)),
+                (Remote, Update, true, Err(Refused::Pending)),
+                (Local, Prack, true, Err(Refused::Unexpected)),
+            ],
+        );
+        check(
+            "an answered INVITE is still one",
+            &[
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, Reliable, true, Ok(Answer)),
+                (Remote, Invite, true, Err(Refused::Glare)),
+                (Remote, InviteSuccess, false, Ok(Nothing)),
+                (Remote, Invite, true, Ok(Offers)),
+                (Local, InviteSuccess, true, Ok(Answer)),
+            ],
+        );
+        check(
+            "UPDATE and UPDATE",
+            &[
+                (Local, Update, true, Ok(Offers)),
+                (Remote, Update, true, Err(Refused::Glare)),
+                (Local, Update, true, Err(Refused::Pending)),
+                (Remote, Invite, true, Err(Refused::Glare)),
+                (Remote, UpdateSuccess, true, Ok(Answer)),
+                (Remote, Update, true, Ok(Offers)),
+                (Local, UpdateSuccess, true, Ok(Answer)),
+            ],
+        );
+        check(
+            "PRACK with an offer against an UPDATE",
+            &[
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, Reliable, true, Ok(Answer)),
+                (Remote, Update, true, Ok(Offers)),
+                (Local, Prack, true, Err(Refused::Glare)),
+                (Local, Prack, false, Ok(Nothing)),
+                (Local, UpdateSuccess, true, Ok(Answer)),
+            ],
+        );
+    }
+
+    /// RFC 3261 §13.2.1: where a description is missing, or one too many.
+    #[test]
+    fn descriptions_that_do_not_fit() {
+        use Step::{Answer, Nothing, Offer as Offers, Repeated};
+        check(
+            "2xx without answer: open",
+            &[(Local, Invite, true, Ok(Offers)), (Remote, InviteSuccess, false, Err(Refused::NoAnswer))],
+        );
+        check(
+            "2xx without offer",
+            &[(Local, Invite, false, Ok(Nothing)), (Remote, InviteSuccess, false, Err(Refused::NoOffer))],
+        );
+        check(
+            "ACK without answer: open",
+            &[
+                (Local, Invite, false, Ok(Nothing)),
+                (Remote, InviteSuccess, true, Ok(Offers)),
+                (Local, Ack, false, Err(Refused::NoAnswer)),
+            ],
+        );
+        check(
+            "PRACK without answer: open",
+            &[
+                (Local, Invite, false, Ok(Nothing)),
+                (Remote, Reliable, true, Ok(Offers)),
+                (Local, Prack, false, Err(Refused::NoAnswer)),
+                (Remote, Reliable, true, Err(Refused::Unexpected)),
+            ],
+        );
+        check(
+            "2xx to an UPDATE without answer: open",
+            &[(Local, Update, true, Ok(Offers)), (Remote, UpdateSuccess, false, Err(Refused::NoAnswer))],
+        );
+        check(
+            "descriptions of no exchange",
+            &[
+                (Remote, Provisional, true, Ok(Repeated)),
+                (Remote, Provisional, false, Ok(Nothing)),
+                (Local, Ack, true, Ok(Repeated)),
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, InviteSuccess, true, Ok(Answer)),
+                (Local, Ack, true, Ok(Repeated)),
+            ],
+        );
+    }
+
+    /// RFC 3261 §14.1: what was agreed before holds on.
+    #[test]
+    fn failures() {
+        let offered = |side, carrier| State::default().on(side, carrier, true).unwrap().0;
+        assert_eq!(offered(Local, Invite).failed(Local, Invite), State::default());
+        assert_eq!(offered(Local, Update).failed(Local, Update), State::default());
+        assert!(!offered(Local, Update).failed(Local, Invite).is_stable());
+        assert!(!offered(Local, Update).failed(Remote, Update).is_stable());
+        let empty = State::default().on(Local, Invite, false).unwrap().0;
+        assert_eq!(empty.failed(Local, Invite), State::default());
+        let early = empty.on(Remote, Reliable, true).unwrap().0;
+        assert_eq!(early.failed(Local, Invite), State::default());
+        assert!(!early.failed(Local, Update).is_stable());
+        assert!(early.offered_by() == Some(Remote) && !early.may_offer() && !early.may_invite());
+    }
+
+    fn sdp(version: u32, media: &str) -> Option<SessionDescription> {
+        let text = format!("v=0\r\no=- 1 {version} IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n{media}");
+        Some(SessionDescription::parse(text.into()).unwrap())
+    }
+
+    const AUDIO: &str = "m=audio 1 RTP/AVP 0\r\n";
+
+    #[test]
+    fn what_is_agreed() {
+        let mut call = Exchange::default();
+        assert_eq!(call.on(Remote, Invite, sdp(1, AUDIO)), Ok(Step::Offer));
+        assert!(call.agreed().is_none() && call.offer().is_some());
+        assert_eq!(call.on(Local, InviteSuccess, sdp(7, "m=audio 2 RTP/AVP 0\r\n")), Ok(Step::Answer));
+        let ports = |call: &Exchange| {
+            let agreed = call.agreed().unwrap();
+            (agreed.local.media_at(0).unwrap().port(), agreed.remote.media_at(0).unwrap().port())
+        };
+        assert_eq!((ports(&call), call.offer().is_none()), ((2, 1), true));
+        // A change that fails leaves what there was.
+        assert_eq!(call.on(Local, Update, sdp(8, "m=audio 3 RTP/AVP 0\r\n")), Ok(Step::Offer));
+        call.failed(Local, Update);
+        assert_eq!((ports(&call), call.offer().is_none()), ((2, 1), true));
+        assert_eq!(call.on(Local, Update, sdp(9, "m=audio 4 RTP/AVP 0\r\n")), Ok(Step::Offer));
+        assert_eq!(call.on(Remote, UpdateSuccess, sdp(2, "m=audio 5 RTP/AVP 0\r\n")), Ok(Step::Answer));
+        assert_eq!(ports(&call), (4, 5));
+    }
+
+    #[test]
+    fn what_is_not_agreed() {
+        let mut call = Exchange::default();
+        call.on(Local, Invite, sdp(5, AUDIO)).unwrap();
+        let two = call.on(Remote, InviteSuccess, sdp(1, &AUDIO.repeat(2)));
+        assert_eq!(two, Err(Mismatch::Sections { found: 2, expected: 1 }.into()));
+        assert!(call.agreed().is_none() && call.state().is_stable());
+        call.on(Local, Update, sdp(5, &AUDIO.repeat(2))).unwrap();
+        call.on(Remote, UpdateSuccess, sdp(1, &AUDIO.repeat(2))).unwrap();
+        for (side, version, media, expected) in [
+            (Local, 5, AUDIO, ExchangeError::from(Mismatch::Sections { found: 1, expected: 2 })),
+            (Remote, 2, AUDIO, Mismatch::Sections { found: 1, expected: 2 }.into()),
+            (Local, 4, &*AUDIO.repeat(2), ExchangeError::Origin),
+        ] {
+            assert_eq!(call.on(side, Update, sdp(version, media)), Err(expected), "{side:?} {version}");
+            assert!(call.state().is_stable() && call.offer().is_none());
+            assert_eq!(expected.status(), StatusCode::NOT_ACCEPTABLE_HERE);
+        }
+        assert_eq!(call.on(Remote, Update, sdp(0, &AUDIO.repeat(2))), Ok(Step::Offer));
+        let glare = call.on(Local, Update, sdp(6, &AUDIO.repeat(2))).unwrap_err();
+        assert_eq!((glare, glare.status()), (Refused::Glare.into(), StatusCode::REQUEST_PENDING));
+        assert_eq!(Refused::Pending.status(), StatusCode::SERVER_INTERNAL_ERROR);
+    }
+}
