@@ -2,7 +2,7 @@
 
 use imscore_sip::ByteString;
 use imscore_sip::header::{Route, To, TypedHeader};
-use imscore_sip::uri::{MAX_LEN, SipUri, Uri, decoded};
+use imscore_sip::uri::{MAX_LEN, SipUri, TelUri, Uri, decoded};
 
 /// Two URIs, or a URI and a text to edit it with, on two lines.
 pub fn uri(data: &[u8]) {
@@ -24,6 +24,19 @@ pub fn uri(data: &[u8]) {
         && uri.params().count() < 60
     {
         edited(uri, &text);
+    }
+    if let Uri::Tel(number) = &one
+        && number.as_str().len() + 3 * text.len() + 16 < MAX_LEN
+        && number.params().count() < 60
+    {
+        let edited = number.with_param("x-y", text.as_str());
+        let again: TelUri = edited.as_str().parse().expect("an edited number is one");
+        assert_eq!(again.param("X-Y").map(|value| decoded(value).into_owned()), Some(text.as_bytes().to_vec()));
+        assert_eq!(again.without_param("x-y"), number.without_param("x-y"));
+    }
+    if let Some(urn) = one.as_urn() {
+        let _ = (urn.service(), urn.is_emergency(), urn.uuid(), urn.imei());
+        assert!(one.as_str().contains(urn.specific()));
     }
     named(&one, &text);
 }
@@ -70,6 +83,13 @@ fn edited(uri: &SipUri, text: &str) {
     assert_eq!(valued.params().count(), uri.without_param("x-y").params().count() + 1);
     if !text.is_empty() {
         check(&uri.with_param(text, None));
+    }
+    let asked = uri.without_headers().with_header_field("x-y", text);
+    check(&asked);
+    assert_eq!(asked.header_field("X-Y").as_deref(), Some(text));
+    assert_eq!(asked.is_gruu(), uri.is_gruu());
+    if let Some(number) = uri.to_tel() {
+        assert!(number.to_sip(uri.host()).is_ok_and(|twin| twin.is_phone()));
     }
 }
 

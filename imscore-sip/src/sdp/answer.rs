@@ -263,6 +263,9 @@ mod tests {
         ] {
             assert_eq!(check_answer(&sdp(OFFER), &sdp(answer)), expected, "{answer}");
         }
+        let unknown = |format| sdp(&format!("m=audio 1 RTP/AVP {format}\r\n"));
+        assert_eq!(check_answer(&unknown(97), &unknown(97)), Ok(()));
+        assert_eq!(check_answer(&unknown(97), &unknown(98)), Err(Mismatch::Formats(0)));
         let bundled = sdp("m=video 0 RTP/AVP 34\r\na=bundle-only\r\n");
         assert_eq!(check_answer(&bundled, &sdp("m=video 1 RTP/AVP 34\r\n")), Ok(()));
     }
@@ -346,5 +349,10 @@ mod tests {
         let none = SessionDescription::parse(offer.answer([192, 0, 2, 7].into(), (5, 1), |_, _| None)).unwrap();
         assert_eq!(check_answer(&offer, &none), Ok(()));
         assert!(none.media().all(|media| media.is_refused()));
+        let empty =
+            MediaAnswer { port: 1, formats: vec![], direction: Direction::SendRecv, attributes: vec!["x".into()] };
+        let refused =
+            SessionDescription::parse(offer.answer([192, 0, 2, 7].into(), (5, 1), |_, _| Some(empty.clone())));
+        assert!(refused.unwrap().media().all(|media| media.is_refused() && media.attributes().next().is_none()));
     }
 }

@@ -231,7 +231,7 @@ mod tests {
     fn keys() {
         let offer = media(
             "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|1:32 KDR=1\r\n\
-             a=crypto:2 F8_128_HMAC_SHA1_80 inline:a;inline:b\r\na=crypto:x y inline:z\r\na=crypto:3 y inline\r\na=crypto:4\r\n",
+             a=crypto:2 F8_128_HMAC_SHA1_80 inline:a;inline:b\r\na=crypto:x y inline:z\r\na=crypto:3 y inline\r\na=crypto:5 y inline:\r\na=crypto:4\r\n",
         );
         let audio = offer.media_at(0).unwrap();
         let [first, second] = &audio.cryptos().collect::<Vec<_>>()[..] else { panic!("two keys") };

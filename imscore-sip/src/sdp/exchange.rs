@@ -481,6 +481,11 @@ mod tests {
                 (Remote, Provisional, true, Ok(Step::Preview)),
                 (Remote, InviteSuccess, true, Ok(Answer)),
                 (Local, Ack, false, Ok(Nothing)),
+                (Remote, Invite, false, Ok(Nothing)),
+                (Local, InviteSuccess, true, Ok(Offers)),
+                (Remote, Ack, true, Ok(Answer)),
+                (Local, Invite, true, Ok(Offers)),
+                (Remote, InviteSuccess, true, Ok(Answer)),
             ],
         );
         check(

@@ -344,6 +344,20 @@ mod tests {
     }
 
     #[test]
+    fn the_other_side_sees_it_the_other_way_round() {
+        let found =
+            table("a=curr:qos local send\r\na=des:qos mandatory local send\r\na=conf:qos remote recv\r\n").unwrap();
+        let seen = found.reversed();
+        assert_eq!(seen.remote.current, Flow { send: false, recv: true });
+        assert_eq!((seen.remote.send, seen.remote.recv), (Strength::None, Strength::Mandatory));
+        assert_eq!(seen.local.confirm, Flow { send: true, recv: false });
+        let lines = seen.attributes("qos");
+        assert!(
+            lines.contains(&"curr:qos remote recv".to_string()) && !lines.iter().any(|line| line.starts_with("conf"))
+        );
+    }
+
+    #[test]
     fn what_is_no_table() {
         for attributes in [
             "",
@@ -376,6 +390,12 @@ mod tests {
                 expected,
                 "{strength:?} {current:?}"
             );
+        }
+        for failed in [
+            Status { send: Strength::Failure, ..Status::default() },
+            Status { recv: Strength::Unknown, ..Status::default() },
+        ] {
+            assert!(!failed.is_met());
         }
         let one_way = Status { send: Strength::Mandatory, current: send, ..Status::default() };
         assert!(Preconditions { end_to_end: one_way, ..Preconditions::default() }.are_met());

@@ -101,9 +101,11 @@ fn digits_match(one: &str, other: &str) -> bool {
     digits(one).map(lower).eq(digits(other).map(lower))
 }
 
-/// Numbers in `ext`, and in a `phone-context` that is one, compare as numbers do.
+/// Numbers compare as numbers do: `ext`, those of number portability (RFC 4694), and a context that is one.
 fn value_matches(name: &str, one: &str, other: &str) -> bool {
-    let number = name.eq_ignore_ascii_case("ext") || name.eq_ignore_ascii_case("phone-context") && one.starts_with('+');
+    let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let number =
+        is(&["ext", "rn", "cic"]) || is(&["phone-context", "rn-context", "cic-context"]) && one.starts_with('+');
     if number { digits_match(one, other) } else { same_in_any_case(one, other) }
 }
 
@@ -160,6 +162,10 @@ mod tests {
             ("tel:7042;phone-context=A.example", "tel:70-42;PHONE-context=a.EXAMPLE", true),
             ("tel:7042;phone-context=+1-555", "tel:7042;phone-context=+1555", true),
             ("tel:+1;ext=1-2;isub=a", "tel:+1;isub=A;ext=12", true),
+            ("tel:+1;rn=+1-202;rn-context=a", "tel:+1;RN=+1202;rn-context=A", true),
+            ("tel:+1;cic=0161;cic-context=+1-2", "tel:+1;cic=01-61;cic-context=+12", true),
+            ("tel:+1;x=1-2", "tel:+1;x=12", false),
+            ("tel:+1;rn=1", "tel:+1;rn=2", false),
             ("tel:+15550100", "tel:15550100", false),
             ("tel:+15550100", "tel:+15550100;ext=1", false),
             ("tel:7042;phone-context=a", "tel:7042;phone-context=b", false),

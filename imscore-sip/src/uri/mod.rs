@@ -19,8 +19,12 @@
 
 mod compare;
 mod escape;
+mod gruu;
+mod headers;
+mod number;
 mod sip;
 mod tel;
+mod urn;
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,9 +35,11 @@ use crate::parse::Params;
 use crate::parse::class::{Class, Survey};
 use crate::parse::part::Part;
 pub use escape::decoded;
+pub use number::CodeInContext;
 pub use sip::SipUri;
 pub(crate) use sip::address;
 pub use tel::TelUri;
+pub use urn::{Imei, Urn};
 
 /// Bytes of a URI that is read.
 pub const MAX_LEN: usize = 2_048;
@@ -127,7 +133,8 @@ impl Uri {
         }
     }
 
-    /// True where both mean the same: RFC 3261 §19.1.4 for SIP, RFC 3966 §4 for `tel`, the same text for all else.
+    /// True where both mean the same: RFC 3261 §19.1.4 for SIP, RFC 3966 §4 for `tel`, RFC 8141 §3 for `urn`, the same
+    /// text for all else.
     pub fn equivalent(&self, other: &Uri) -> bool {
         match (self, other) {
             (Uri::Sip(one), Uri::Sip(other)) => one.equivalent(other),
@@ -164,14 +171,13 @@ impl OtherUri {
         &self.text
     }
 
-    /// The same text, schemes (and all of a `urn:service:`, RFC 5031 §3) in any case.
+    /// RFC 8141 §3 for URNs; of other schemes the same text, the scheme in any case.
     fn equivalent(&self, other: &OtherUri) -> bool {
-        let service =
-            |uri: &OtherUri| uri.text.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("urn:service:"));
-        if service(self) {
-            return self.text.eq_ignore_ascii_case(&other.text);
+        match (self.as_urn(), other.as_urn()) {
+            (Some(one), Some(other)) => one.equivalent(other),
+            (Some(_), None) | (None, Some(_)) => false,
+            (None, None) => self.scheme().eq_ignore_ascii_case(other.scheme()) && self.opaque() == other.opaque(),
         }
-        self.scheme().eq_ignore_ascii_case(other.scheme()) && self.opaque() == other.opaque()
     }
 }
 

@@ -184,7 +184,7 @@ impl SipUri {
         SipUri::of(Pieces { headers: None, ..self.pieces() })
     }
 
-    fn pieces(&self) -> Pieces<'_> {
+    pub(super) fn pieces(&self) -> Pieces<'_> {
         Pieces {
             secure: self.is_secure(),
             user: self.user(),
@@ -197,7 +197,7 @@ impl SipUri {
     }
 
     /// Puts a text together, every piece of which is valid.
-    fn of(pieces: Pieces<'_>) -> SipUri {
+    pub(super) fn of(pieces: Pieces<'_>) -> SipUri {
         let mut text = String::with_capacity(pieces.host.len() + pieces.params.len() + 64);
         text.push_str(if pieces.secure { "sips:" } else { "sip:" });
         let user = pieces.user.map_or(Part::ABSENT, |user| push(&mut text, user));
@@ -291,14 +291,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts, UriError> {
 
 /// What a URI is put together from.
 #[derive(Clone, Copy, Default)]
-struct Pieces<'a> {
-    secure: bool,
-    user: Option<&'a str>,
-    password: Option<&'a str>,
-    host: &'a str,
-    port: Option<u16>,
-    params: &'a str,
-    headers: Option<&'a str>,
+pub(super) struct Pieces<'a> {
+    pub(super) secure: bool,
+    pub(super) user: Option<&'a str>,
+    pub(super) password: Option<&'a str>,
+    pub(super) host: &'a str,
+    pub(super) port: Option<u16>,
+    pub(super) params: &'a str,
+    pub(super) headers: Option<&'a str>,
 }
 
 /// The address that a host is, brackets or none.

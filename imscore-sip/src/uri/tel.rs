@@ -6,7 +6,7 @@ use memchr::memchr;
 use super::escape::{is_escaped, is_unreserved};
 use super::sip::named_once;
 use super::{Params, UriError, legible};
-use crate::parse::part::Part;
+use crate::parse::part::{Part, push};
 
 /// A telephone number as a URI: global, `tel:+1-555-0100`, or local within a `phone-context`.
 #[derive(Clone)]
@@ -45,6 +45,14 @@ impl TelUri {
     /// The value of a parameter as it stands; empty for one without a value.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params().get(name)
+    }
+
+    /// Puts a text together, every piece of which is valid.
+    pub(super) fn of(number: &str, params: &str) -> TelUri {
+        let mut text = String::from("tel:");
+        let number = push(&mut text, number);
+        let params = push(&mut text, params);
+        TelUri { text: text.into(), number, params }
     }
 
     /// The text.
