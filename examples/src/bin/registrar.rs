@@ -49,15 +49,16 @@ async fn main() -> anyhow::Result<()> {
         Owned::new(layer, now(), move |layer: &mut Transactions, event, now| {
             if let Event::Request { id, request, .. } = event {
                 let random = layer.random();
-                let response = registrar.answer(&request, random, now);
-                layer.respond(id, response.with_to_tag(&format!("{random:016x}")), now);
+                match registrar.answer(&request, random, now) {
+                    // Whoever has proved nothing takes no room.
+                    response if !response.status().is_success() => layer.respond_statelessly(id, response),
+                    response => layer.respond(id, response.with_to_tag(&format!("{random:016x}")), now),
+                }
             }
         })
     })
     .await?;
-    for listener in endpoint.listeners() {
-        println!("listening on {} {}", listener.transport, listener.sent_by);
-    }
+    endpoint.listeners().iter().for_each(|at| println!("listening on {} {}", at.transport, at.sent_by));
     endpoint.run(Shutdown::new()).await;
     Ok(())
 }
@@ -80,8 +81,7 @@ impl Registrar {
         if self.flags.no_auth {
             return self.locations.register(request, now);
         }
-        let Flags { realm, password, .. } = &self.flags;
-        let secret = |user: &str, algorithm| Some(ha1(user, realm, password, algorithm));
+        let secret = |user: &str, algorithm| Some(ha1(user, &self.flags.realm, &self.flags.password, algorithm));
         match self.authenticator.verify(request, &mut self.guard, secret, now) {
             Ok(verified) if is_of(request, &verified.username) => self.locations.register(request, now),
             Ok(_) => request.reply(StatusCode::FORBIDDEN),
@@ -92,8 +92,7 @@ impl Registrar {
 
 /// True where the user that registers is the one that has authenticated, by name or by name and domain.
 fn is_of(request: &Request, username: &str) -> bool {
-    let Ok(to) = request.headers.first::<To>() else { return false };
-    let address = to.uri().address_of_record();
+    let address = request.headers.first::<To>().map(|to| to.uri().address_of_record()).unwrap_or_default();
     let name = address.split_once(':').map_or("", |(_, name)| name);
     name == username || name.split_once('@').is_some_and(|(user, _)| user == username)
 }

@@ -132,22 +132,24 @@ impl Dialogs {
         shard.entry(key).or_insert(record);
     }
 
-    /// Both keys that a request in a dialog may have: its sender may be the caller or the callee.
-    fn keys(request: &Request) -> [Key; 4] {
+    /// The keys of the phone that sends a request in a dialog, and of the one that gets it: each as the caller, then as
+    /// the callee.
+    fn keys(request: &Request) -> [[Key; 2]; 2] {
         let part = |text: Option<&str>| ByteString::from(text.unwrap_or_default());
         let (call_id, from, to) =
             (part(request.headers.call_id()), part(request.headers.from_tag()), part(request.headers.to_tag()));
-        [(true, true), (true, false), (false, true), (false, false)].map(|(forth, phone_calls)| {
-            let (caller, callee) = if forth { (&from, &to) } else { (&to, &from) };
+        let key = |caller: &ByteString, callee: &ByteString, phone_calls| {
             (call_id.clone(), caller.clone(), callee.clone(), phone_calls)
-        })
+        };
+        [[key(&from, &to, true), key(&to, &from, false)], [key(&to, &from, true), key(&from, &to, false)]]
     }
 
     /// Keeps CSeq and target of a dialog up to date; a 2xx to INVITE or UPDATE may bring a new target (RFC 3261 §12.2).
     fn follow(&self, request: &Request, from_phone: Option<Flow>) {
         let mut shard = self.shard(request.headers.call_id().unwrap_or_default());
-        for key in Self::keys(request) {
-            // The phone speaks as caller in its own record of a dialog that it began, as callee in one that it took.
+        // Both ends may be phones of this node, and each has its own record.
+        let [sender, receiver] = Self::keys(request);
+        for key in if from_phone.is_some() { sender } else { receiver } {
             let Some(record) = shard.get_mut(&key) else { continue };
             if let Some(flow) = from_phone {
                 // A phone that came back speaks on another connection.
@@ -159,9 +161,16 @@ impl Dialogs {
         }
     }
 
-    fn end(&self, keys: &[Key; 4]) {
-        let mut shard = self.shard(&keys[0].0);
-        for key in keys {
+    /// Where the phone was when it spoke last that a request is for.
+    fn flow_to(&self, request: &Request) -> Option<Flow> {
+        let shard = self.shard(request.headers.call_id().unwrap_or_default());
+        let [_, receiver] = Self::keys(request);
+        receiver.iter().find_map(|key| shard.get(key)).map(|record| record.flow)
+    }
+
+    fn end(&self, keys: &[[Key; 2]; 2]) {
+        let mut shard = self.shard(&keys[0][0].0);
+        for key in keys.as_flattened() {
             shard.remove(key);
         }
     }
@@ -183,7 +192,7 @@ impl Dialogs {
 pub(super) struct Pending {
     from_phone: bool,
     /// Of a BYE: the records that it ends.
-    ends: Option<[Key; 4]>,
+    ends: Option<[[Key; 2]; 2]>,
 }
 
 impl Pcscf {
@@ -200,6 +209,10 @@ impl Pcscf {
             Direction::ToPhone => {
                 trust::strip_to_phone(&mut request.headers);
                 self.dialogs.follow(&request, None);
+                // A phone that lost its connection and spoke again is where it spoke.
+                let moved = || self.dialogs.flow_to(&request);
+                let flow =
+                    if self.flows.is_registered(flow, call.now().monotonic) { None } else { moved() }.unwrap_or(flow);
                 Target { flow: Some(flow), ..Target::default() }
             }
         };

@@ -7,7 +7,7 @@ use imscore_cscf::pcscf::{self, Pcscf};
 use imscore_cscf::scscf::{self, Scscf};
 use imscore_cscf::{Node, Worker};
 use imscore_hss::state::{Clock, MemoryState};
-use imscore_hss::{Credentials, DigestCredentials, Hss, PrivateIdentity, ServerName, Subscription};
+use imscore_hss::{Credentials, DigestCredentials, Hss, HssCache, PrivateIdentity, ServerName, Subscription};
 use imscore_sip::testing::{Bind, Ladder};
 use imscore_sip::transport::{Address, Side};
 
@@ -21,11 +21,21 @@ fn subscription(name: &str, number: &str) -> Subscription {
     Subscription::new(private, publics, Credentials::Digest(credentials)).unwrap()
 }
 
+/// Alice and Bob.
+pub(crate) fn hss() -> Hss {
+    Hss::with_subscribers([subscription("alice", "+12015550101"), subscription("bob", "+12015550102")]).unwrap()
+}
+
 /// A core of P-, I- and S-CSCF, and the clock of its store.
 pub(crate) fn core() -> (Node, Arc<Hss>, Clock) {
+    let hss = Arc::new(hss());
+    let (node, clock) = core_over(hss.clone());
+    (node, hss, clock)
+}
+
+/// As [`core`], over another HSS.
+fn core_over(hss: Arc<dyn HssCache>) -> (Node, Clock) {
     let clock = Clock::new(0);
-    let hss = Hss::with_subscribers([subscription("alice", "+12015550101"), subscription("bob", "+12015550102")]);
-    let hss = Arc::new(hss.unwrap());
     let store = Arc::new(MemoryState::new(clock.clone(), 7));
     let scscf_name: ServerName = "sip:scscf.ims.example".parse().unwrap();
     let pcscf = Pcscf::new(pcscf::Settings::new("pcscf.ims.example", "icscf.ims.example", [7; 16]));
@@ -40,11 +50,16 @@ pub(crate) fn core() -> (Node, Arc<Hss>, Clock) {
         .clock(clock.clone())
         .listen(listen(ACCESS), "pcscf.ims.example", Side::Access)
         .listen(listen(ACCESS_TCP), "pcscf.ims.example", Side::Access);
-    (node, hss, clock)
+    (node, clock)
 }
 
 pub(crate) fn ladder() -> Ladder {
-    let (node, _, _) = core();
+    ladder_over(Arc::new(hss()))
+}
+
+/// Alice and Bob around a core over that HSS.
+pub(crate) fn ladder_over(hss: Arc<dyn HssCache>) -> Ladder {
+    let (node, _) = core_over(hss);
     let ladder = Ladder::new();
     let now = ladder.now();
     let binds = [ACCESS, ACCESS_TCP].map(|at| Bind::from(at).access());
@@ -55,7 +70,7 @@ pub(crate) fn ladder() -> Ladder {
 }
 
 /// Alice and Bob register.
-const REGISTERED: &str = "
+pub(crate) const REGISTERED: &str = "
     alice -> core  REGISTER sip:ims.example
     core -> alice  401
     alice -> core  REGISTER sip:ims.example  password=secret user=alice@ims.example
@@ -65,7 +80,7 @@ const REGISTERED: &str = "
     bob -> core    REGISTER sip:ims.example  password=secret user=bob@ims.example
     core -> bob    200";
 
-fn registered() -> Ladder {
+pub(crate) fn registered() -> Ladder {
     let mut ladder = ladder();
     ladder.run(REGISTERED);
     ladder

@@ -75,6 +75,19 @@ impl Transactions {
         self.servers.respond(id, response, &mut self.out, now);
     }
 
+    /// Answers a request finally and keeps nothing of it, as a stateless server does (RFC 3261 §8.2.7): for a challenge
+    /// or a refusal, so that strangers take no room. The To tag, where there is none yet, is made of the branch: it is
+    /// the same in what the request gets when it is repeated, which the owner is told of as of a new one, and an ACK
+    /// that brings it is absorbed. Nothing is told of a response that cannot be sent.
+    pub fn respond_statelessly(&mut self, id: ServerId, mut response: Response) {
+        let Some((identity, flow)) = self.servers.take(id, &mut self.out) else {
+            self.out.counters.withheld += 1;
+            return;
+        };
+        response.set_to_tag(&String::from_utf8_lossy(&hex_digits(self.keys.tag(&identity))));
+        self.out.transmit(flow, response.to_bytes(), None);
+    }
+
     /// Forgets a server transaction that will not be answered. No event follows; its request counts as new when it
     /// comes again.
     pub fn abandon(&mut self, id: ServerId) {

@@ -216,9 +216,13 @@ impl Servers {
 
     /// Forgets a transaction without a word. Its request counts as new when it comes again.
     pub(super) fn abandon(&mut self, id: ServerId, out: &mut Outlet) {
-        if self.arena.holds(id.slot, id.generation) {
-            self.remove(id.slot, out);
-        }
+        self.take(id, out);
+    }
+
+    /// As [`Servers::abandon`]: what told the transaction from others, and where its responses go.
+    pub(super) fn take(&mut self, id: ServerId, out: &mut Outlet) -> Option<(Identity, Flow)> {
+        let server = if self.arena.holds(id.slot, id.generation) { self.remove(id.slot, out) } else { None }?;
+        Some((server.identity, server.path.flow))
     }
 
     pub(super) fn expired_invite(&mut self, slot: u32, timer: server_invite::Timer, out: &mut Outlet, now: Now) {
@@ -360,15 +364,13 @@ impl Servers {
 
     fn end(&mut self, slot: u32, out: &mut Outlet) {
         let id = self.id(slot);
-        if self.remove(slot, out) {
+        if self.remove(slot, out).is_some() {
             out.tell(Event::ServerEnded { id });
         }
     }
 
-    fn remove(&mut self, slot: u32, out: &mut Outlet) -> bool {
-        let Some(mut server) = self.arena.remove(slot) else {
-            return false;
-        };
+    fn remove(&mut self, slot: u32, out: &mut Outlet) -> Option<Server> {
+        let mut server = self.arena.remove(slot)?;
         out.stop(&mut server.pending.repeat);
         out.stop(&mut server.pending.end);
         if let Some(connection) = server.path.flow.connection {
@@ -377,7 +379,7 @@ impl Servers {
         if let Ok(entry) = self.table.find_entry(server.hash, |other| *other == slot) {
             entry.remove();
         }
-        true
+        Some(server)
     }
 }
 

@@ -50,6 +50,31 @@ fn the_ack_for_a_refusal_is_absorbed() {
     rig.expect_idle();
 }
 
+/// RFC 3261 §8.2.7: a challenge leaves nothing behind, is the same dialog's when the request comes again, and its ACK
+/// goes no further.
+#[test]
+fn a_stateless_answer_takes_no_room() {
+    let mut rig = Rig::new();
+    let mut tags = Vec::new();
+    for _ in 0..2 {
+        rig.receive(&branch("INVITE", "z9hG4bK1"), udp());
+        let Message::Request(request) = parse(&branch("INVITE", "z9hG4bK1")) else { panic!("a request") };
+        let id = *rig.servers.last().unwrap();
+        rig.layer.respond_statelessly(id, request.reply(StatusCode::UNAUTHORIZED));
+        rig.layer.respond_statelessly(id, request.reply(StatusCode::UNAUTHORIZED));
+        rig.drain();
+        rig.expect(&["0 Request INVITE", "0 to 192.0.2.9:5060 401 INVITE"]);
+        let sent = rig.sent.last().unwrap().bytes.clone();
+        let Message::Response(challenge) = Message::parse(sent).unwrap() else { panic!("a response") };
+        tags.push(challenge.headers.to_tag().unwrap().to_string());
+        assert_eq!(rig.layer.server_count(), 0);
+    }
+    assert_eq!(tags[0], tags[1]);
+    rig.receive(&text("ACK", "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1", &format!(";tag={}", tags[0])), udp());
+    rig.expect_idle();
+    assert_eq!(rig.layer.counters().withheld, 2);
+}
+
 #[test]
 fn a_request_that_cannot_be_read_is_answered_without_a_transaction() {
     let mut rig = Rig::new();
