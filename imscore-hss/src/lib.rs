@@ -43,6 +43,7 @@ mod events;
 mod hss;
 mod identity;
 mod name;
+pub mod peer;
 pub mod state;
 mod store;
 mod subscription;

@@ -427,3 +427,49 @@ fn error_flag() {
     assert_eq!(flags(Outcome::Base(ResultCode::UNABLE_TO_COMPLY)), CommandFlags(0x40));
     assert_eq!(flags(Outcome::Cx(CxResult::USER_UNKNOWN)), CommandFlags(0x40));
 }
+
+/// TS 29.229 §6.1: what each command has behind the AVPs that all have, by code.
+#[test]
+fn avps_of_each_command() {
+    let capabilities = "Server-Capabilities";
+    let expected = [
+        "Destination-Host User-Name Public-Identity Visited-Network-Identifier User-Authorization-Type UAR-Flags",
+        &format!("Server-Name {capabilities}"),
+        "Destination-Host User-Name Public-Identity Public-Identity Wildcarded-Public-Identity Server-Name \
+         Server-Assignment-Type User-Data-Already-Available SCSCF-Restoration-Info Multiple-Registration-Indication \
+         Session-Priority SAR-Flags Failed-PCSCF",
+        "User-Name User-Data Charging-Information Associated-Identities Loose-Route-Indication SCSCF-Restoration-Info \
+         SCSCF-Restoration-Info Associated-Registered-Identities Server-Name Wildcarded-Public-Identity \
+         Priviledged-Sender-Indication Allowed-WAF-WWSF-Identities",
+        "Destination-Host Originating-Request Public-Identity User-Authorization-Type Session-Priority",
+        &format!("Server-Name {capabilities} Wildcarded-Public-Identity LIA-Flags"),
+        "Destination-Host User-Name Public-Identity SIP-Auth-Data-Item SIP-Number-Auth-Items Server-Name",
+        "User-Name Public-Identity SIP-Number-Auth-Items SIP-Auth-Data-Item SIP-Auth-Data-Item",
+        "Destination-Host User-Name Associated-Identities Public-Identity Deregistration-Reason RTR-Flags",
+        "Associated-Identities Identity-with-Emergency-Registration",
+        "Destination-Host User-Name User-Data Charging-Information SIP-Auth-Data-Item Allowed-WAF-WWSF-Identities",
+        "",
+    ];
+    let names = |avps: Avps<'_>| avps.map(|avp| avp.unwrap().definition().unwrap().name).collect::<Vec<_>>().join(" ");
+    for (message, expected) in messages().iter().zip(expected) {
+        let found = names(message.avps());
+        let (_, own) = found.rsplit_once("Route-Record").unwrap();
+        assert_eq!(own.trim(), expected, "{message:?}");
+    }
+    let inner = |at: usize, group: &Definition| names(messages()[at].find(group).unwrap().avps());
+    assert_eq!(
+        inner(7, &avp::SIP_AUTH_DATA_ITEM),
+        "SIP-Item-Number SIP-Authentication-Scheme SIP-Authenticate SIP-Authorization SIP-Authentication-Context \
+         Confidentiality-Key Integrity-Key SIP-Digest-Authenticate Framed-IP-Address Framed-IPv6-Prefix \
+         Framed-Interface-Id Line-Identifier Line-Identifier"
+    );
+    assert_eq!(
+        inner(3, &avp::CHARGING_INFORMATION),
+        "Primary-Event-Charging-Function-Name Secondary-Event-Charging-Function-Name \
+         Primary-Charging-Collection-Function-Name Secondary-Charging-Collection-Function-Name"
+    );
+    assert_eq!(
+        inner(1, &avp::SERVER_CAPABILITIES),
+        "Mandatory-Capability Mandatory-Capability Optional-Capability Server-Name"
+    );
+}
