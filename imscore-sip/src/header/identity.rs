@@ -85,7 +85,8 @@ impl TypedHeader for Identity {
     const NAME: Name = Name::IDENTITY;
     const LIST: bool = true;
 
-    /// A value without `info` is refused, as one with a URI outside of angle brackets is.
+    /// A value without `info` is refused, as one with a URI outside of angle brackets is, and the quoted signature of RFC
+    /// 4474, which RFC 8224 has replaced.
     fn decode(value: &ByteString) -> Result<Identity, HeaderError> {
         decode::<Identity, _>(value, |value| {
             let text: &[u8] = value.as_bytes();

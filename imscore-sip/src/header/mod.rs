@@ -21,6 +21,7 @@ mod dialogs;
 mod early_media;
 mod entity_tag;
 mod event;
+mod every;
 mod feature_caps;
 mod identity;
 mod in_reply_to;

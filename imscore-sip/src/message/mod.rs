@@ -20,6 +20,7 @@ mod request;
 mod response;
 mod salvage;
 mod status;
+mod validate;
 
 use bytes::Bytes;
 

@@ -1,7 +1,6 @@
 //! GRUUs: SIP URIs of one phone of a user (RFC 5627). What is in one but its `gr` is its maker's own business.
 
 use super::SipUri;
-use super::escape::same;
 
 impl SipUri {
     /// True for a GRUU: a URI with a `gr` parameter (RFC 5627 §4.5).
@@ -19,10 +18,7 @@ impl SipUri {
     /// [`equivalent`](SipUri::equivalent) to the address of record too (RFC 5627 §5.4), which names every phone of the
     /// user.
     pub fn is_same_gruu(&self, other: &SipUri) -> bool {
-        match (self.param("gr"), other.param("gr")) {
-            (Some(one), Some(twin)) => same(one, twin) && self.equivalent(other),
-            (_, _) => false,
-        }
+        self.is_gruu() && other.is_gruu() && self.equivalent(other)
     }
 }
 
@@ -44,6 +40,7 @@ mod tests {
             public.is_same_gruu(&uri("sip:%61lice@IMS.example;GR=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6;x"))
         );
         assert!(!public.is_same_gruu(&uri("sip:alice@ims.example;gr=urn:uuid:other")));
+        assert!(!public.is_same_gruu(&uri("sip:alice@ims.example;gr")));
         assert!(!temporary.is_same_gruu(&uri("sip:tgruu.other@ims.example;gr")));
     }
 }

@@ -58,6 +58,7 @@ fn the_samples_are_read_checked_and_written_as_they_are() {
     for sample in samples() {
         let message = Message::parse(sample.clone().into()).unwrap();
         assert!(check(&message), "{message:?}");
+        assert_eq!(message.validate(), [], "{message:?}");
         assert_eq!(message.to_bytes(), sample);
         agree(message.headers());
     }
