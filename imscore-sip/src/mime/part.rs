@@ -139,13 +139,13 @@ impl MimePart {
             end += line.len();
         }
         // Without an empty line there is no content.
-        let gap = if bytes.is_empty() || bytes.ends_with(b"\r\n") { "\r\n" } else { "\r\n\r\n" };
+        let gap = if bytes.is_empty() || bytes.ends_with(b"\n") { "\r\n" } else { "\r\n\r\n" };
         Ok(MimePart { body: Bytes::new(), headers: bytes, at: 0, gap, inner: None })
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.headers);
-        if !self.headers.is_empty() && !self.headers.ends_with(b"\r\n") {
+        if !self.headers.is_empty() && !self.headers.ends_with(b"\n") {
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
@@ -212,9 +212,13 @@ mod tests {
 
     #[test]
     fn a_part_that_was_read_is_written_whole() {
-        for (text, expected) in
-            [("A: 1", "A: 1\r\n\r\n"), ("A: 1\r\n", "A: 1\r\n\r\n"), ("", "\r\n"), ("\r\nx", "\r\nx")]
-        {
+        for (text, expected) in [
+            ("A: 1", "A: 1\r\n\r\n"),
+            ("A: 1\r\n", "A: 1\r\n\r\n"),
+            ("A: 1\n\r\nx", "A: 1\n\r\nx"),
+            ("", "\r\n"),
+            ("\r\nx", "\r\nx"),
+        ] {
             let mut out = Vec::new();
             read(text).write(&mut out);
             assert_eq!(out, expected.as_bytes(), "{text:?}");
