@@ -17,18 +17,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What an answer says is its [`Outcome`].
+//! What an answer says is its [`Outcome`]. [`question`] and [`server`] translate between the commands and
+//! [`HssCache`](crate::HssCache): the one for who asks, the other for who answers.
 
 mod head;
 mod location_info;
 mod multimedia_auth;
 mod push_profile;
+pub mod question;
 mod registration_termination;
 mod result;
+pub mod server;
 mod server_assignment;
 #[cfg(test)]
 mod tests;
 mod user_authorization;
+mod user_data;
 
 pub use head::{Answer, AnswerHead, Command, Request, RequestHead, SupportedFeatures, features};
 pub use location_info::{LocationInfoAnswer, LocationInfoRequest, OriginatingRequest};
@@ -46,3 +50,4 @@ pub use server_assignment::{
     ScscfRestorationInfo, ServerAssignmentAnswer, ServerAssignmentRequest, SessionPriority, SubscriptionInfo,
 };
 pub use user_authorization::{ServerCapabilities, UserAuthorizationAnswer, UserAuthorizationRequest};
+pub use user_data::UserData;

@@ -1,0 +1,208 @@
+//! The questions of [`HssCache`](crate::HssCache) as commands, and the answers back: what an I-CSCF and an S-CSCF need.
+
+use std::sync::Arc;
+
+use super::{
+    Answer, Command, LocationInfoAnswer, MultimediaAuthAnswer, Outcome, Request, RequestHead, ServerAssignmentAnswer,
+    ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, SupportedFeatures, UserAuthorizationAnswer, UserData,
+    features, scheme,
+};
+use crate::diameter::base::OcSupportedFeatures;
+use crate::diameter::{Message, Origin, Secret, TooLong};
+use crate::{
+    AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestAlgorithm, DigestCredentials, Ha1, HssError,
+    LocationInfo, LocationInfoRequest, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, ServerAssignment,
+    ServerAssignmentRequest, ServerName, UserAuthorization, UserAuthorizationRequest,
+};
+
+/// Who asks whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Asker {
+    /// Us.
+    pub origin: Origin,
+    /// The realm of the HSS.
+    pub realm: String,
+    /// The HSS itself, where it is to be no other.
+    pub host: Option<String>,
+}
+
+impl Asker {
+    /// Asks whatever HSS of the realm.
+    pub fn new(origin: Origin, realm: impl Into<String>) -> Asker {
+        Asker { origin, realm: realm.into(), host: None }
+    }
+
+    fn request<'a, C: Command<'a>>(&'a self, session: &'a str, command: C) -> Result<Message, HssError> {
+        let mut head = RequestHead::cx(session, &self.origin.host, &self.origin.realm, &self.realm);
+        head.overload = Some(OcSupportedFeatures { features: None });
+        head.features = vec![SupportedFeatures::cx(features::ALIAS_INDICATION)];
+        // Identities and names are short; a request that is too long is none of ours.
+        let bytes = Request { head, command }.encode().map_err(|TooLong { .. }| HssError::Unreachable)?;
+        Message::parse(bytes).map_err(|_| HssError::Unreachable)
+    }
+
+    /// User-Authorization-Request (TS 29.228 §6.1.1).
+    ///
+    /// # Errors
+    /// It would be too long.
+    pub fn user_authorization(&self, session: &str, request: &UserAuthorizationRequest) -> Result<Message, HssError> {
+        let mut command = super::UserAuthorizationRequest::new(
+            request.private_identity.as_str(),
+            request.public_identity.as_str(),
+            request.visited_network.as_str(),
+        );
+        command.destination_host = self.host.as_deref();
+        command.kind = Some(request.kind);
+        command.flags = request.emergency.then_some(super::UserAuthorizationRequest::EMERGENCY);
+        self.request(session, command)
+    }
+
+    /// Multimedia-Auth-Request (TS 29.228 §6.3).
+    ///
+    /// # Errors
+    /// It would be too long.
+    pub fn multimedia_auth(&self, session: &str, request: &MultimediaAuthRequest) -> Result<Message, HssError> {
+        let mut item = SipAuthDataItem::new();
+        item.scheme = Some(match request.scheme {
+            AuthScheme::Unknown => scheme::UNKNOWN,
+            AuthScheme::Digest => scheme::DIGEST,
+        });
+        let (private, public) = (request.private_identity.as_str(), request.public_identity.as_str());
+        let mut command = super::MultimediaAuthRequest::new(private, public, item, 1, request.server_name.as_str());
+        command.destination_host = self.host.as_deref();
+        self.request(session, command)
+    }
+
+    /// Server-Assignment-Request (TS 29.228 §6.1.2).
+    ///
+    /// # Errors
+    /// It would be too long.
+    pub fn server_assignment(&self, session: &str, request: &ServerAssignmentRequest) -> Result<Message, HssError> {
+        let name = request.server_name.as_str();
+        let mut command = super::ServerAssignmentRequest::new(name, request.assignment, request.user_data_available);
+        command.destination_host = self.host.as_deref();
+        command.user_name = request.private_identity.as_ref().map(PrivateIdentity::as_str);
+        command.public_identities = request.public_identities.iter().map(|identity| identity.as_str()).collect();
+        self.request(session, command)
+    }
+
+    /// Location-Info-Request (TS 29.228 §6.1.4).
+    ///
+    /// # Errors
+    /// It would be too long.
+    pub fn location_info(&self, session: &str, request: &LocationInfoRequest) -> Result<Message, HssError> {
+        let mut command = super::LocationInfoRequest::new(request.public_identity.as_str());
+        command.destination_host = self.host.as_deref();
+        command.originating = request.originating.then_some(super::OriginatingRequest::Originating);
+        command.kind = request.capabilities.then_some(AuthorizationType::RegistrationAndCapabilities);
+        self.request(session, command)
+    }
+}
+
+/// Reads an answer. An HSS that cannot be understood is one that is not there.
+fn read<'a, C: Command<'a>>(message: &'a Message) -> Result<(Outcome, C), HssError> {
+    let answer = Answer::<C>::read(message).map_err(|_| HssError::Unreachable)?;
+    let outcome = answer.head.outcome().map_err(|_| HssError::Unreachable)?;
+    Ok((outcome, answer.command))
+}
+
+/// Reads an answer that is of no use but for its success.
+fn success<'a, C: Command<'a>>(message: &'a Message) -> Result<C, HssError> {
+    match read::<C>(message)? {
+        (outcome, command) if outcome.is_success() => Ok(command),
+        (outcome, _) => Err(outcome.error(None)),
+    }
+}
+
+/// The answer to [`Asker::user_authorization`].
+///
+/// # Errors
+/// What the HSS says, or that it cannot be understood.
+pub fn user_authorization(message: &Message) -> Result<UserAuthorization, HssError> {
+    let command = success::<UserAuthorizationAnswer<'_>>(message)?;
+    Ok(match server_name(command.server_name) {
+        Some(scscf) => UserAuthorization::Scscf(scscf),
+        None => UserAuthorization::Capabilities(command.capabilities.map(capabilities).unwrap_or_default()),
+    })
+}
+
+/// The answer to [`Asker::location_info`].
+///
+/// # Errors
+/// What the HSS says, or that it cannot be understood.
+pub fn location_info(message: &Message) -> Result<LocationInfo, HssError> {
+    let command = success::<LocationInfoAnswer<'_>>(message)?;
+    Ok(match server_name(command.server_name) {
+        Some(scscf) => LocationInfo::Scscf(scscf),
+        None => LocationInfo::Capabilities(command.capabilities.map(capabilities).unwrap_or_default()),
+    })
+}
+
+/// The answer to [`Asker::multimedia_auth`].
+///
+/// # Errors
+/// What the HSS says, or that it cannot be understood.
+pub fn multimedia_auth(message: &Message) -> Result<MultimediaAuth, HssError> {
+    let command = success::<MultimediaAuthAnswer<'_>>(message)?;
+    let digest = command.items.into_iter().find_map(|item| item.digest).ok_or(HssError::SchemeNotSupported)?;
+    credentials(&digest).map(MultimediaAuth::Digest).ok_or(HssError::SchemeNotSupported)
+}
+
+/// The answer to [`Asker::server_assignment`].
+///
+/// # Errors
+/// What the HSS says, or that it cannot be understood.
+pub fn server_assignment(
+    message: &Message,
+    request: &ServerAssignmentRequest,
+    format: UserData,
+) -> Result<ServerAssignment, HssError> {
+    let (outcome, command) = read::<ServerAssignmentAnswer<'_>>(message)?;
+    if !outcome.is_success() {
+        return Err(outcome.error(server_name(command.server_name)));
+    }
+    let profile = match command.user_data {
+        Some(data) => Some(Arc::new((format.read)(data).ok_or(HssError::Unreachable)?)),
+        None => None,
+    };
+    let named = command.user_name.and_then(|name| name.parse().ok()).or_else(|| request.private_identity.clone());
+    let of_profile = || profile.as_ref().map(|profile| profile.private_identity.clone());
+    let mut answer = ServerAssignment::new(named.or_else(of_profile).ok_or(HssError::Unreachable)?);
+    answer.profile = profile;
+    answer.charging = command.charging.as_ref().map(charging);
+    answer.server_name_stored = outcome != Outcome::Cx(super::CxResult::SUCCESS_SERVER_NAME_NOT_STORED);
+    Ok(answer)
+}
+
+fn server_name(name: Option<&str>) -> Option<ServerName> {
+    name?.parse().ok()
+}
+
+fn capabilities(of: ServerCapabilities<'_>) -> Capabilities {
+    let mut capabilities = Capabilities::new(of.mandatory, of.optional);
+    capabilities.server_names = of.server_names.iter().filter_map(|name| name.parse().ok()).collect();
+    capabilities
+}
+
+/// Charging-Information as [`ChargingAddresses`].
+pub(super) fn charging(of: &super::ChargingInformation<'_>) -> ChargingAddresses {
+    let both = |first: Option<&str>, second: Option<&str>| -> Vec<String> {
+        first.into_iter().chain(second).map(str::to_owned).collect()
+    };
+    let collection = both(of.primary_collection, of.secondary_collection);
+    ChargingAddresses::new(collection, both(of.primary_event, of.secondary_event))
+}
+
+/// Hashes by algorithms that we do not know are left out.
+fn credentials(of: &SipDigestAuthenticate<'_>) -> Option<DigestCredentials> {
+    let algorithm = |name: Option<&str>| match name {
+        None => Some(DigestAlgorithm::Md5),
+        Some(name) => [DigestAlgorithm::Md5, DigestAlgorithm::Sha256]
+            .into_iter()
+            .find(|algorithm| name.eq_ignore_ascii_case(algorithm.as_str())),
+    };
+    let ha1 = |name, hash: Secret<'_>| Ha1::new(algorithm(name)?, str::from_utf8(hash.0).ok()?).ok();
+    let second = of.alternate_ha1.and_then(|hash| ha1(of.alternate_algorithm, hash));
+    DigestCredentials::from_ha1(of.realm, ha1(of.algorithm, of.ha1).into_iter().chain(second)).ok()
+}

@@ -1,0 +1,555 @@
+//! The other side: requests of CSCFs answered by a [`HssCache`], and what an HSS says unasked, as commands.
+
+use bytes::Bytes;
+
+use super::question::charging;
+use super::{
+    Answer, AnswerHead, ChargingInformation, Command, DeregistrationReason, LocationInfoAnswer, LocationInfoRequest,
+    MultimediaAuthAnswer, MultimediaAuthRequest, Outcome, PushProfileAnswer, PushProfileRequest,
+    RegistrationTerminationAnswer, RegistrationTerminationRequest, Request, RequestHead, ServerAssignmentAnswer,
+    ServerAssignmentRequest, ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, UserAuthorizationAnswer,
+    UserAuthorizationRequest, UserData, scheme,
+};
+use crate::diameter::base::OcSupportedFeatures;
+use crate::diameter::dictionary::{self as avp, Definition};
+use crate::diameter::{CommandCode, Fault, Header, Message, Origin, ResultCode, Secret, TooLong};
+use crate::{
+    AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestCredentials, HssCache, HssError, HssEvent,
+    LocationInfo, MultimediaAuth, PushProfile, RegistrationTermination, ServerName, UserAuthorization,
+};
+
+/// Answers one request of Cx.
+///
+/// Whatever cannot be read, by its AVPs or by what stands in them, is refused with the AVP at fault; the HSS does not hear
+/// of it.
+pub async fn answer<H: HssCache + ?Sized>(hss: &H, request: &Message, origin: &Origin, format: UserData) -> Bytes {
+    let answered = match request.header().command {
+        CommandCode::USER_AUTHORIZATION => user_authorization(hss, request, origin).await,
+        CommandCode::MULTIMEDIA_AUTH => multimedia_auth(hss, request, origin).await,
+        CommandCode::SERVER_ASSIGNMENT => server_assignment(hss, request, origin, format).await,
+        CommandCode::LOCATION_INFO => location_info(hss, request, origin).await,
+        _ => Err(Fault::new(ResultCode::COMMAND_UNSUPPORTED, "not a request to an HSS")),
+    };
+    answered.unwrap_or_else(|fault| request.refuse(&fault, origin))
+}
+
+async fn user_authorization<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &Origin) -> Result<Bytes, Fault> {
+    let request = Request::<UserAuthorizationRequest<'_>>::read(of)?;
+    let asked = &request.command;
+    let mut question = crate::UserAuthorizationRequest::new(
+        parse(of, &avp::USER_NAME, asked.user_name)?,
+        parse(of, &avp::PUBLIC_IDENTITY, asked.public_identity)?,
+        parse(of, &avp::VISITED_NETWORK_IDENTIFIER, asked.visited_network)?,
+    );
+    question.kind = asked.kind.unwrap_or(AuthorizationType::Registration);
+    question.emergency = asked.flags.is_some_and(|flags| flags & UserAuthorizationRequest::EMERGENCY != 0);
+    let answer = hss.user_authorization(&question).await;
+    let mut command = UserAuthorizationAnswer::new();
+    let outcome = match &answer {
+        Ok(UserAuthorization::Scscf(scscf)) => {
+            command.server_name = Some(scscf.as_str());
+            match question.kind {
+                AuthorizationType::Deregistration => Outcome::SUCCESS,
+                AuthorizationType::Registration | AuthorizationType::RegistrationAndCapabilities => {
+                    Outcome::Cx(super::CxResult::SUBSEQUENT_REGISTRATION)
+                }
+            }
+        }
+        Ok(UserAuthorization::Capabilities(wanted)) => {
+            command.capabilities = Some(capabilities(wanted));
+            match question.kind {
+                AuthorizationType::RegistrationAndCapabilities => Outcome::SUCCESS,
+                AuthorizationType::Registration | AuthorizationType::Deregistration => {
+                    Outcome::Cx(super::CxResult::FIRST_REGISTRATION)
+                }
+            }
+        }
+        Err(error) => Outcome::from(error),
+    };
+    encode(of.header(), &request.head, outcome, origin, command)
+}
+
+async fn location_info<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &Origin) -> Result<Bytes, Fault> {
+    let request = Request::<LocationInfoRequest<'_>>::read(of)?;
+    let asked = &request.command;
+    let identity = parse(of, &avp::PUBLIC_IDENTITY, asked.public_identity)?;
+    let mut question = crate::LocationInfoRequest::new(identity);
+    question.originating = asked.originating.is_some();
+    question.capabilities = asked.kind == Some(AuthorizationType::RegistrationAndCapabilities);
+    let answer = hss.location_info(&question).await;
+    let mut command = LocationInfoAnswer::new();
+    let outcome = match &answer {
+        Ok(LocationInfo::Scscf(scscf)) => {
+            command.server_name = Some(scscf.as_str());
+            Outcome::SUCCESS
+        }
+        Ok(LocationInfo::Capabilities(wanted)) => {
+            command.capabilities = Some(capabilities(wanted));
+            match question.capabilities {
+                true => Outcome::SUCCESS,
+                false => Outcome::Cx(super::CxResult::UNREGISTERED_SERVICE),
+            }
+        }
+        Err(error) => Outcome::from(error),
+    };
+    encode(of.header(), &request.head, outcome, origin, command)
+}
+
+async fn multimedia_auth<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &Origin) -> Result<Bytes, Fault> {
+    let request = Request::<MultimediaAuthRequest<'_>>::read(of)?;
+    let asked = &request.command;
+    let mut question = crate::MultimediaAuthRequest::new(
+        parse(of, &avp::USER_NAME, asked.user_name)?,
+        parse(of, &avp::PUBLIC_IDENTITY, asked.public_identity)?,
+        parse(of, &avp::SERVER_NAME, asked.server_name)?,
+    );
+    let answer = match asked.item.scheme {
+        None | Some(scheme::UNKNOWN) => hss.multimedia_auth(&question).await,
+        Some(scheme::DIGEST) => {
+            question.scheme = AuthScheme::Digest;
+            hss.multimedia_auth(&question).await
+        }
+        Some(_) => Err(HssError::SchemeNotSupported),
+    };
+    let mut command = MultimediaAuthAnswer::new();
+    let outcome = match &answer {
+        Ok(MultimediaAuth::Digest(credentials)) => {
+            let mut item = SipAuthDataItem::new();
+            (item.number, item.scheme) = (Some(1), Some(scheme::DIGEST));
+            item.digest = digest(credentials);
+            command.user_name = Some(asked.user_name);
+            command.public_identity = Some(asked.public_identity);
+            command.count = Some(1);
+            command.items = vec![item];
+            Outcome::SUCCESS
+        }
+        Err(error) => Outcome::from(error),
+    };
+    encode(of.header(), &request.head, outcome, origin, command)
+}
+
+async fn server_assignment<H: HssCache + ?Sized>(
+    hss: &H,
+    of: &Message,
+    origin: &Origin,
+    format: UserData,
+) -> Result<Bytes, Fault> {
+    let request = Request::<ServerAssignmentRequest<'_>>::read(of)?;
+    let asked = &request.command;
+    let server_name: ServerName = parse(of, &avp::SERVER_NAME, asked.server_name)?;
+    let public = |identity: &&str| parse(of, &avp::PUBLIC_IDENTITY, identity);
+    let question = crate::ServerAssignmentRequest {
+        private_identity: asked.user_name.map(|name| parse(of, &avp::USER_NAME, name)).transpose()?,
+        public_identities: asked.public_identities.iter().map(public).collect::<Result<_, _>>()?,
+        server_name,
+        assignment: asked.assignment,
+        user_data_available: asked.user_data_available,
+    };
+    let answer = hss.server_assignment(&question).await;
+    let mut command = ServerAssignmentAnswer::new();
+    let user_data;
+    let outcome = match &answer {
+        Ok(assignment) => {
+            command.user_name = Some(assignment.private_identity.as_str());
+            if let Some(profile) = &assignment.profile {
+                user_data = (format.write)(profile);
+                command.user_data = Some(&user_data);
+            }
+            command.charging = assignment.charging.as_ref().map(charging_information);
+            match assignment.server_name_stored {
+                true => Outcome::SUCCESS,
+                false => Outcome::Cx(super::CxResult::SUCCESS_SERVER_NAME_NOT_STORED),
+            }
+        }
+        Err(error) => {
+            if let HssError::AlreadyRegistered { assigned } = error {
+                command.server_name = Some(assigned.as_str());
+            }
+            Outcome::from(error)
+        }
+    };
+    encode(of.header(), &request.head, outcome, origin, command)
+}
+
+/// What an AVP stands for. Text that is no identity or name is an invalid value of the AVP that it stands in.
+fn parse<T: std::str::FromStr>(of: &Message, definition: &Definition, text: &str) -> Result<T, Fault> {
+    let at_fault = || {
+        let found = of.avps().map_while(Result::ok).find(|avp| avp.is(definition) && avp.data() == text.as_bytes());
+        found.map_or_else(|| Fault::missing(definition), |avp| Fault::value(&avp))
+    };
+    text.parse().map_err(|_| at_fault())
+}
+
+fn encode<'a, C: Command<'a>>(
+    to: &Header,
+    asked: &RequestHead<'a>,
+    outcome: Outcome,
+    origin: &'a Origin,
+    command: C,
+) -> Result<Bytes, Fault> {
+    let mut head = AnswerHead::to(asked, outcome, &origin.host, &origin.realm);
+    // What we support, where the other side says that it has features at all (TS 29.229 §7.2).
+    head.features.clone_from(&asked.features);
+    head.features.retain(|list| (list.vendor, list.list) == (avp::TGPP, 1));
+    head.features.iter_mut().for_each(|list| list.features &= super::features::ALIAS_INDICATION);
+    let answer = Answer { head, command };
+    answer.encode(to).map_err(|TooLong { .. }| Fault::new(ResultCode::UNABLE_TO_COMPLY, "the answer is too long"))
+}
+
+fn capabilities(of: &Capabilities) -> ServerCapabilities<'_> {
+    ServerCapabilities {
+        mandatory: of.mandatory.clone(),
+        optional: of.optional.clone(),
+        server_names: of.server_names.iter().map(ServerName::as_str).collect(),
+    }
+}
+
+fn charging_information(of: &ChargingAddresses) -> ChargingInformation<'_> {
+    ChargingInformation {
+        primary_event: of.event.first().map(String::as_str),
+        secondary_event: of.event.get(1).map(String::as_str),
+        primary_collection: of.collection.first().map(String::as_str),
+        secondary_collection: of.collection.get(1).map(String::as_str),
+    }
+}
+
+/// The first hash, and a second one where there is one. MD5 comes first: whoever knows one algorithm only knows that.
+fn digest(of: &DigestCredentials) -> Option<SipDigestAuthenticate<'_>> {
+    let (first, rest) = of.ha1.split_last()?;
+    let mut digest = SipDigestAuthenticate::new(&of.realm, "auth", Secret(first.as_hex().as_bytes()));
+    digest.algorithm = Some(first.algorithm().as_str());
+    if let Some(second) = rest.first() {
+        digest.alternate_algorithm = Some(second.algorithm().as_str());
+        digest.alternate_ha1 = Some(Secret(second.as_hex().as_bytes()));
+    }
+    Some(digest)
+}
+
+/// What an HSS says unasked, as the request to the S-CSCF that `host` and `realm` name.
+///
+/// # Errors
+/// The profile is too long for a message.
+pub fn announce(
+    event: &HssEvent,
+    session: &str,
+    origin: &Origin,
+    (host, realm): (&str, &str),
+    format: UserData,
+) -> Result<Bytes, TooLong> {
+    let mut head = RequestHead::cx(session, &origin.host, &origin.realm, realm);
+    head.overload = Some(OcSupportedFeatures { features: None });
+    match event {
+        HssEvent::RegistrationTermination(termination) => {
+            let reason = DeregistrationReason::new(termination.reason);
+            let mut command = RegistrationTerminationRequest::new(host, termination.private_identity.as_str(), reason);
+            command.public_identities = termination.public_identities.iter().map(|public| public.as_str()).collect();
+            Request { head, command }.encode()
+        }
+        HssEvent::PushProfile(push) => {
+            let user_data = (format.write)(&push.profile);
+            let mut command = PushProfileRequest::new(host, push.private_identity.as_str());
+            command.user_data = Some(&user_data);
+            command.charging = push.charging.as_ref().map(charging_information);
+            Request { head, command }.encode()
+        }
+    }
+}
+
+/// What an HSS said to the S-CSCF of this name, and the answer to it. None where it is refused: a request that cannot be
+/// read, a profile that cannot be, and a push without a profile, of which nobody here can make use.
+pub fn announced(of: &Message, scscf: &ServerName, origin: &Origin, format: UserData) -> (Option<HssEvent>, Bytes) {
+    match read_announced(of, scscf, origin, format) {
+        Ok(read) => read,
+        Err(fault) => (None, of.refuse(&fault, origin)),
+    }
+}
+
+fn read_announced(
+    of: &Message,
+    scscf: &ServerName,
+    origin: &Origin,
+    format: UserData,
+) -> Result<(Option<HssEvent>, Bytes), Fault> {
+    match of.header().command {
+        CommandCode::REGISTRATION_TERMINATION => {
+            let request = Request::<RegistrationTerminationRequest<'_>>::read(of)?;
+            let asked = &request.command;
+            let public = |identity: &&str| parse(of, &avp::PUBLIC_IDENTITY, identity);
+            let event = HssEvent::RegistrationTermination(RegistrationTermination::new(
+                parse(of, &avp::USER_NAME, asked.user_name)?,
+                asked.public_identities.iter().map(public).collect::<Result<_, _>>()?,
+                scscf.clone(),
+                asked.reason.code,
+            ));
+            let command = RegistrationTerminationAnswer::new();
+            Ok((Some(event), encode(of.header(), &request.head, Outcome::SUCCESS, origin, command)?))
+        }
+        CommandCode::PUSH_PROFILE => {
+            let request = Request::<PushProfileRequest<'_>>::read(of)?;
+            let asked = &request.command;
+            let Some(data) = asked.user_data else {
+                return Err(Fault::new(ResultCode::UNABLE_TO_COMPLY, "no profile in the push"));
+            };
+            let command = PushProfileAnswer::new();
+            let Some(profile) = (format.read)(data) else {
+                let outcome = Outcome::Cx(super::CxResult::NOT_SUPPORTED_USER_DATA);
+                return Ok((None, encode(of.header(), &request.head, outcome, origin, command)?));
+            };
+            let mut push = PushProfile::new(scscf.clone(), profile.into());
+            push.charging = asked.charging.as_ref().map(charging);
+            let answer = encode(of.header(), &request.head, Outcome::SUCCESS, origin, command)?;
+            Ok((Some(HssEvent::PushProfile(push)), answer))
+        }
+        _ => Err(Fault::new(ResultCode::COMMAND_UNSUPPORTED, "not a request to a CSCF")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures_executor::block_on;
+
+    use super::super::question::{self, Asker};
+    use super::super::user_data::LINES;
+    use super::*;
+    use crate::{
+        AssignmentType, Credentials, DigestCredentials, Hss, HssEvents, LocationInfoRequest as Locate,
+        MultimediaAuthRequest as Challenge, PrivateIdentity, PublicIdentity, Refusal, Roaming, ServerAssignment,
+        ServerAssignmentRequest as Assign, Subscription, TerminationReason, UserAuthorizationRequest as Authorize,
+    };
+
+    const SESSION: &str = "scscf.ims.example;1;1";
+
+    /// An HSS behind the wire, without the wire.
+    struct Wired(Hss);
+
+    impl Wired {
+        fn asker(&self) -> Asker {
+            Asker::new(Origin::new("scscf.ims.example", "ims.example"), "ims.example")
+        }
+
+        async fn ask(&self, request: Result<Message, HssError>) -> Result<Message, HssError> {
+            let origin = Origin::new("hss.ims.example", "ims.example");
+            Ok(Message::parse(answer(&self.0, &request?, &origin, LINES).await).unwrap())
+        }
+    }
+
+    #[async_trait]
+    impl HssCache for Wired {
+        async fn user_authorization(&self, request: &Authorize) -> Result<UserAuthorization, HssError> {
+            question::user_authorization(&self.ask(self.asker().user_authorization(SESSION, request)).await?)
+        }
+
+        async fn multimedia_auth(&self, request: &Challenge) -> Result<MultimediaAuth, HssError> {
+            question::multimedia_auth(&self.ask(self.asker().multimedia_auth(SESSION, request)).await?)
+        }
+
+        async fn server_assignment(&self, request: &Assign) -> Result<ServerAssignment, HssError> {
+            let answer = self.ask(self.asker().server_assignment(SESSION, request)).await?;
+            question::server_assignment(&answer, request, LINES)
+        }
+
+        async fn location_info(&self, request: &Locate) -> Result<LocationInfo, HssError> {
+            question::location_info(&self.ask(self.asker().location_info(SESSION, request)).await?)
+        }
+
+        fn events(&self) -> HssEvents {
+            self.0.events()
+        }
+    }
+
+    /// An HSS that answers nothing else.
+    struct Failing(HssError);
+
+    #[async_trait]
+    impl HssCache for Failing {
+        async fn user_authorization(&self, _: &Authorize) -> Result<UserAuthorization, HssError> {
+            Err(self.0.clone())
+        }
+
+        async fn multimedia_auth(&self, _: &Challenge) -> Result<MultimediaAuth, HssError> {
+            Err(self.0.clone())
+        }
+
+        async fn server_assignment(&self, _: &Assign) -> Result<ServerAssignment, HssError> {
+            Err(self.0.clone())
+        }
+
+        async fn location_info(&self, _: &Locate) -> Result<LocationInfo, HssError> {
+            Err(self.0.clone())
+        }
+
+        fn events(&self) -> HssEvents {
+            HssEvents::none()
+        }
+    }
+
+    fn hss() -> Hss {
+        let user = |name: &str| {
+            let private: PrivateIdentity = format!("{name}@ims.example").parse().unwrap();
+            let digest = DigestCredentials::from_password(&private, "ims.example", "secret").unwrap();
+            let public = format!("sip:{name}@ims.example").parse().unwrap();
+            Subscription::new(private, [public], Credentials::Digest(digest)).unwrap()
+        };
+        let mut wanted = Capabilities::new([1, 2], [3]);
+        wanted.server_names = vec!["sip:scscf1.ims.example".parse().unwrap()];
+        let charging = ChargingAddresses::new(["aaa://ccf1".into(), "aaa://ccf2".into()], ["aaa://ecf1".into()]);
+        let alice = user("alice").with_capabilities(wanted).with_charging(charging).with_unregistered_services(true);
+        let roaming = Roaming::Only(vec!["home.example".parse().unwrap()]);
+        Hss::with_subscribers([alice, user("bob").with_roaming(roaming)]).unwrap()
+    }
+
+    /// Whatever an HSS says in process it says over the wire: the same questions, put to both, have the same answers.
+    #[test]
+    fn the_wire_changes_nothing() {
+        let (direct, wired) = (hss(), Wired(hss()));
+        let private = |name: &str| format!("{name}@ims.example").parse::<PrivateIdentity>().unwrap();
+        let public = |name: &str| format!("sip:{name}@ims.example").parse::<PublicIdentity>().unwrap();
+        let scscf: ServerName = "sip:scscf1.ims.example".parse().unwrap();
+        let other: ServerName = "sip:scscf2.ims.example".parse().unwrap();
+        let authorize = |who: &str, of: &str, network: &str, kind, emergency| {
+            let mut request = Authorize::new(private(who), public(of), network.parse().unwrap());
+            (request.kind, request.emergency) = (kind, emergency);
+            let both = (block_on(direct.user_authorization(&request)), block_on(wired.user_authorization(&request)));
+            assert_eq!(both.1, both.0, "{request:?}");
+        };
+        let locate = |who: &str, originating, capabilities| {
+            let mut request = Locate::new(public(who));
+            (request.originating, request.capabilities) = (originating, capabilities);
+            let both = (block_on(direct.location_info(&request)), block_on(wired.location_info(&request)));
+            assert_eq!(both.1, both.0, "{request:?}");
+        };
+        let assign = |who: &str, name: &ServerName, kind, available| {
+            let mut request = Assign::new(private(who), public(who), name.clone(), kind);
+            request.user_data_available = available;
+            let both = (block_on(direct.server_assignment(&request)), block_on(wired.server_assignment(&request)));
+            assert_eq!(both.1, both.0, "{request:?}");
+        };
+        let challenge = |who: &str, of: &str, name: &ServerName, scheme| {
+            let mut request = Challenge::new(private(who), public(of), name.clone());
+            request.scheme = scheme;
+            let both = (block_on(direct.multimedia_auth(&request)), block_on(wired.multimedia_auth(&request)));
+            assert_eq!(both.1, both.0, "{request:?}");
+        };
+        use AuthorizationType::{Deregistration, Registration, RegistrationAndCapabilities};
+
+        let visitor = Authorize::new(private("bob"), public("bob"), "visited.example".parse().unwrap());
+        let refused = block_on(wired.user_authorization(&visitor));
+        assert_eq!(refused, Err(HssError::Forbidden(Refusal::RoamingNotAllowed)));
+        for kind in [Registration, Deregistration, RegistrationAndCapabilities] {
+            authorize("alice", "alice", "home.example", kind, false);
+            authorize("bob", "bob", "visited.example", kind, true);
+            authorize("alice", "bob", "home.example", kind, false);
+            authorize("nobody", "nobody", "home.example", kind, false);
+        }
+        (0..4).for_each(|n| locate("alice", n & 1 > 0, n & 2 > 0));
+        locate("bob", false, false);
+        challenge("alice", "alice", &scscf, AuthScheme::Digest);
+        challenge("alice", "bob", &scscf, AuthScheme::Unknown);
+        for kind in [
+            AssignmentType::Registration,
+            AssignmentType::ReRegistration,
+            AssignmentType::NoAssignment,
+            AssignmentType::UserDeregistrationStoreServerName,
+            AssignmentType::UnregisteredUser,
+            AssignmentType::AuthenticationFailure,
+            AssignmentType::TimeoutDeregistration,
+        ] {
+            assign("alice", &scscf, kind, kind == AssignmentType::ReRegistration);
+            assign("alice", &other, kind, false);
+            for ask in [Registration, Deregistration] {
+                authorize("alice", "alice", "home.example", ask, false);
+            }
+            locate("alice", false, false);
+        }
+        assign("bob", &scscf, AssignmentType::Registration, false);
+        assign("bob", &scscf, AssignmentType::UserDeregistrationStoreServerName, false);
+        let unregistered = Assign::unregistered(public("bob"), scscf.clone());
+        assert_eq!(block_on(wired.server_assignment(&unregistered)), block_on(direct.server_assignment(&unregistered)));
+        let several = Assign { public_identities: vec![public("alice"), public("bob")], ..unregistered };
+        assert_eq!(block_on(wired.server_assignment(&several)), Err(HssError::TooManyIdentities));
+    }
+
+    /// An HSS in trouble is told from a user that may not (TS 29.228 §6.1.1).
+    #[test]
+    fn busy_and_unreachable() {
+        for error in [HssError::Busy { retry_after: None }, HssError::Unreachable, HssError::SchemeNotSupported] {
+            let hss = Failing(error.clone());
+            let asker = Asker::new(Origin::new("scscf", "ims.example"), "ims.example");
+            let request = Locate::new("sip:alice@ims.example".parse().unwrap());
+            let request = asker.location_info(SESSION, &request).unwrap();
+            let answered = block_on(answer(&hss, &request, &Origin::new("hss", "ims.example"), LINES));
+            assert_eq!(question::location_info(&Message::parse(answered).unwrap()), Err(error));
+        }
+    }
+
+    /// Threat X3, and what else is no identity: refused with the AVP at fault, and the HSS is not asked.
+    #[test]
+    fn identities_that_cannot_be() {
+        let check = |user: &str, public: &str, network: &str, at_fault: &Definition| {
+            let head = RequestHead::cx(SESSION, "icscf", "ims.example", "ims.example");
+            let command = UserAuthorizationRequest::new(user, public, network);
+            let request = Message::parse(Request { head, command }.encode().unwrap()).unwrap();
+            let origin = Origin::new("hss", "ims.example");
+            let answered = Message::parse(block_on(answer(&hss(), &request, &origin, LINES))).unwrap();
+            let result: u32 = answered.find(&avp::RESULT_CODE).unwrap().read(&avp::RESULT_CODE).unwrap();
+            let failed = answered.find(&avp::FAILED_AVP).unwrap().avps().next().unwrap().unwrap();
+            assert_eq!(
+                (ResultCode(result), failed.is(at_fault)),
+                (ResultCode::INVALID_AVP_VALUE, true),
+                "{answered:?}"
+            );
+        };
+        check("", "sip:a@ims.example", "n", &avp::USER_NAME);
+        check("a b", "sip:a@ims.example", "n", &avp::USER_NAME);
+        check("a", "", "n", &avp::PUBLIC_IDENTITY);
+        check("a", "sip:", "n", &avp::PUBLIC_IDENTITY);
+        check("a", "http://a", "n", &avp::PUBLIC_IDENTITY);
+        check("a", "sip:a@ims.example", "", &avp::VISITED_NETWORK_IDENTIFIER);
+        check("a", "sip:a@ims.example", "n\r\n", &avp::VISITED_NETWORK_IDENTIFIER);
+    }
+
+    /// TS 29.228 §6.1.3, §6.2.2.
+    #[test]
+    fn announcements() {
+        let scscf: ServerName = "sip:scscf.ims.example".parse().unwrap();
+        let (here, there) = (Origin::new("hss", "ims.example"), Origin::new("scscf", "ims.example"));
+        let said = |event: &HssEvent| {
+            let request = announce(event, SESSION, &here, ("scscf", "ims.example"), LINES).unwrap();
+            let request = Message::parse(request).unwrap();
+            let (heard, answered) = announced(&request, &scscf, &there, LINES);
+            let answered = Message::parse(answered).unwrap();
+            let result = answered.find(&avp::RESULT_CODE).map(|avp| avp.read::<u32>(&avp::RESULT_CODE).unwrap());
+            (heard, result)
+        };
+        for reason in [
+            TerminationReason::Permanent,
+            TerminationReason::NewServerAssigned,
+            TerminationReason::ServerChange,
+            TerminationReason::RemoveScscf,
+        ] {
+            let public = vec!["sip:alice@ims.example".parse().unwrap(), "tel:+1201".parse().unwrap()];
+            let event = RegistrationTermination::new("alice".parse().unwrap(), public, scscf.clone(), reason);
+            let event = HssEvent::RegistrationTermination(event);
+            assert_eq!(said(&event), (Some(event), Some(2001)));
+        }
+        let profile = block_on(hss().get(&"alice@ims.example".parse().unwrap())).unwrap().unwrap().profile().clone();
+        let mut push = PushProfile::new(scscf.clone(), profile);
+        push.charging = Some(ChargingAddresses::new(["aaa://ccf".into()], []));
+        let push = HssEvent::PushProfile(push);
+        assert_eq!(said(&push), (Some(push), Some(2001)));
+
+        let head = RequestHead::cx(SESSION, "hss", "ims.example", "ims.example");
+        let mut command = PushProfileRequest::new("scscf", "alice");
+        let refused = |command: PushProfileRequest<'_>| {
+            let request = Request { head: head.clone(), command }.encode().unwrap();
+            let (event, answered) = announced(&Message::parse(request).unwrap(), &scscf, &there, LINES);
+            let answered = Message::parse(answered).unwrap();
+            assert_eq!(event, None);
+            Answer::<PushProfileAnswer>::read(&answered).unwrap().head.outcome().unwrap()
+        };
+        assert_eq!(refused(command.clone()), Outcome::Base(ResultCode::UNABLE_TO_COMPLY));
+        command.user_data = Some(b"\xff");
+        assert_eq!(refused(command), Outcome::Cx(super::super::CxResult::NOT_SUPPORTED_USER_DATA));
+    }
+}
