@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::PAccessNetworkInfo;
 use super::parameterised::{only_params, parameterised, token_headed};
 use super::tokens::words;
 use crate::parse::grammar::{self, gen_value_or_uri};
@@ -61,12 +62,20 @@ impl RestorationInfo {
     }
 }
 
-impl CellularNetworkInfo {
-    /// The cell: its global identity, or that of UTRAN, E-UTRAN or NR.
-    pub fn cell(&self) -> Option<Cow<'_, str>> {
-        self.param("utran-cell-id-3gpp").or_else(|| self.param("cgi-3gpp")).or_else(|| self.param("ci-3gpp2"))
-    }
+macro_rules! cells {
+    ($($type:ident)*) => {$(
+        impl $type {
+            /// The cell: that of UTRAN, E-UTRAN or NR, a global one of GERAN, or one of cdma2000, in this order.
+            pub fn cell(&self) -> Option<Cow<'_, str>> {
+                self.param("utran-cell-id-3gpp").or_else(|| self.param("cgi-3gpp")).or_else(|| self.param("ci-3gpp2"))
+            }
+        }
+    )*};
+}
 
+cells!(CellularNetworkInfo PAccessNetworkInfo);
+
+impl CellularNetworkInfo {
     /// Seconds since the phone was in the cell; none for what is no number.
     pub fn age(&self) -> Option<u32> {
         self.params().get("cell-info-age")?.parse().ok()
@@ -117,6 +126,8 @@ mod tests {
             (cell.access(), cell.cell().as_deref(), cell.age()),
             ("3GPP-E-UTRAN-FDD", Some("2420100010b"), Some(23))
         );
+        let own = PAccessNetworkInfo::decode(&"3GPP-GERAN;cgi-3gpp=\"24201\"".into()).unwrap();
+        assert_eq!(own.cell().as_deref(), Some("24201"));
         assert_eq!(CellularNetworkInfo::new("3GPP-GERAN").with_param("cgi-3gpp", "1").cell().as_deref(), Some("1"));
     }
 

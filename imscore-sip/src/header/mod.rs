@@ -2,6 +2,37 @@
 //!
 //! A typed value is the text that it was read from plus the places of its parts, so decoding one takes no
 //! allocation and a value can be kept as long as one likes.
+//!
+//! Every name of the IANA registry's SIP set that is in use has a type. What is asked of a message is read by type,
+//! what is built by type is written by the header's grammar, whatever the pieces were:
+//!
+//! ```
+//! use imscore_sip::header::{
+//!     AcceptContact, CallId, PAccessNetworkInfo, Reason, Replaces, SecurityServer, SessionId, TypedHeader, UserToUser,
+//! };
+//! use imscore_sip::{Message, Method, Request};
+//!
+//! let mut invite = Request::new(&Method::Invite, "sip:bob@ims.example");
+//! invite.headers.push(&Replaces::new(&CallId::new("a84b@pc33"), "to", "from"));
+//! invite.headers.push(&UserToUser::hex(b"\x04\xff").with_param("purpose", "isdn-uui"));
+//! invite.headers.push(&AcceptContact::default().with_param("audio", None).with_param("require", None));
+//! invite.headers.push(&Reason::new("Q.850", 16).with_text("over \"and\" out\r\n"));
+//! invite.headers.push_raw("Session-ID", b"ab30317f1a784dc48ff824d0d3715d86;remote=00000000000000000000000000000000");
+//! invite.headers.push_raw("P-Access-Network-Info", b"3GPP-NR-FDD;utran-cell-id-3gpp=2420100010b");
+//!
+//! let Message::Request(read) = Message::parse(invite.to_bytes())? else { unreachable!() };
+//! assert_eq!(read.headers.first::<Replaces>()?.to_tag(), Some("to"));
+//! assert_eq!(read.headers.first::<UserToUser>()?.bytes().as_deref(), Some(&[0x04, 0xff][..]));
+//! assert!(read.headers.first::<AcceptContact>()?.is_required());
+//! assert_eq!(read.headers.first::<Reason>()?.text().as_deref(), Some("over \"and\" out  "));
+//! assert_eq!(read.headers.first::<SessionId>()?.remote, Some(0));
+//! assert_eq!(read.headers.first::<PAccessNetworkInfo>()?.access(), "3GPP-NR-FDD");
+//!
+//! let offer = "ipsec-3gpp;alg=hmac-sha-1-96;ealg=aes-cbc;spi-c=1;spi-s=2;port-c=5062;port-s=5064";
+//! let server = SecurityServer::decode(&offer.into())?;
+//! assert_eq!(server.ipsec().map(|ipsec| (ipsec.spi_server, ipsec.port_server)), Some((2, 5064)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod accept;
 mod address;
@@ -23,6 +54,7 @@ mod entity_tag;
 mod event;
 mod every;
 mod feature_caps;
+mod history;
 mod identity;
 mod in_reply_to;
 mod info;
@@ -87,6 +119,7 @@ pub use early_media::{PEarlyMedia, PMediaAuthorization};
 pub use entity_tag::{SipETag, SipIfMatch, SuppressIfMatch};
 pub use event::{AllowEvents, Event, SubscriptionState};
 pub use feature_caps::FeatureCaps;
+pub use history::Retarget;
 pub use identity::{AttestationInfo, Identity, OriginationId};
 pub use in_reply_to::InReplyTo;
 pub use info::{AlertInfo, CallInfo, ErrorInfo};
