@@ -3,19 +3,6 @@
 //! Nothing on the way of a message asks for it. A proxy forwards what it does not understand, and a server refuses what
 //! [`Request::check`](super::Request::check) finds; this is for whoever wants to know more: a test of a phone, a trace, a
 //! border to a network that is known for bad messages.
-//!
-//! ```
-//! use imscore_sip::Message;
-//! use imscore_sip::header::{Cause, Name};
-//!
-//! let text = "SUBSCRIBE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n\
-//!     To: <sip:b@h>\r\nCall-ID: 1\r\nCSeq: 1 SUBSCRIBE\r\nMax-Forwards: 70\r\nContact: <sip:a@h>\r\n\
-//!     Accept: reginfo\r\n\r\n";
-//! let found = Message::parse(text.into())?.validate();
-//! let found: Vec<_> = found.iter().map(|violation| violation.to_string()).collect();
-//! assert_eq!(found, ["Event header is missing", "Accept header is malformed"]);
-//! # Ok::<(), imscore_sip::ParseError>(())
-//! ```
 
 use super::{Headers, Message, Method, Rejection, Request, Response};
 use crate::header::{CSeq, Cause, HeaderError, Name};
@@ -23,6 +10,19 @@ use crate::header::{CSeq, Cause, HeaderError, Name};
 impl Message {
     /// What is wrong with the message, each thing once; empty for one that keeps to its specifications as far as they are
     /// known here.
+    ///
+    /// ```
+    /// use imscore_sip::Message;
+    /// use imscore_sip::header::{Cause, Name};
+    ///
+    /// let text = "SUBSCRIBE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n\
+    ///     To: <sip:b@h>\r\nCall-ID: 1\r\nCSeq: 1 SUBSCRIBE\r\nMax-Forwards: 70\r\nContact: <sip:a@h>\r\n\
+    ///     Accept: reginfo\r\n\r\n";
+    /// let found = Message::parse(text.into())?.validate();
+    /// let found: Vec<_> = found.iter().map(|violation| violation.to_string()).collect();
+    /// assert_eq!(found, ["Event header is missing", "Accept header is malformed"]);
+    /// # Ok::<(), imscore_sip::ParseError>(())
+    /// ```
     pub fn validate(&self) -> Vec<Rejection> {
         let mut found = Vec::new();
         match self {
@@ -163,6 +163,8 @@ mod tests {
             &["Replaces header is malformed", "Require header is malformed"],
         );
         check("OPTIONS sip:b@h SIP/2.0", "OPTIONS", "\r\n", &["Max-Forwards header is missing"]);
+        let malformed = "Max-Forwards: x\r\n\r\n";
+        check("OPTIONS sip:b@h SIP/2.0", "OPTIONS", malformed, &["Max-Forwards header is malformed"]);
         check(
             "OPTIONS sip:b@h?x=y SIP/2.0",
             "BYE",

@@ -184,6 +184,23 @@ impl SessionDescription {
     /// ends in what is given become spaces.
     ///
     /// `session` numbers the description, `version` counts its changes (RFC 8866 §5.2).
+    ///
+    /// ```
+    /// use imscore_sip::sdp::{Direction, MediaAnswer, SessionDescription, check_answer};
+    ///
+    /// let offer = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+    ///     m=audio 4000 RTP/AVP 8 0\r\na=sendonly\r\nm=video 4002 RTP/AVP 34\r\n";
+    /// let offer = SessionDescription::parse(offer.into())?;
+    /// let text = offer.answer("192.0.2.7".parse().expect("an address"), (1, 1), |_, media| {
+    ///     let taken = media.formats().find(|format| *format == "8")?;
+    ///     let direction = Direction::SendRecv;
+    ///     Some(MediaAnswer { port: 5000, formats: vec![taken.to_string()], direction, attributes: vec![] })
+    /// });
+    /// let answer = SessionDescription::parse(text)?;
+    /// assert_eq!(check_answer(&offer, &answer), Ok(()));
+    /// assert!(answer.to_string().ends_with("m=audio 5000 RTP/AVP 8\r\na=recvonly\r\nm=video 0 RTP/AVP 34\r\n"));
+    /// # Ok::<(), imscore_sip::sdp::SdpError>(())
+    /// ```
     pub fn answer(
         &self,
         address: IpAddr,

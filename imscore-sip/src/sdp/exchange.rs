@@ -14,20 +14,6 @@
 //!
 //! [`State`] is the pure machine: hand it every message of the dialog that could carry a description, with or without
 //! one. [`Exchange`] keeps the descriptions with it and holds each against the one before.
-//!
-//! ```
-//! use imscore_sip::sdp::{Carrier, Exchange, SessionDescription, Side, Step};
-//!
-//! let sdp = |port| {
-//!     let text = format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n");
-//!     SessionDescription::parse(text.into())
-//! };
-//! let mut call = Exchange::default();
-//! assert_eq!(call.on(Side::Local, Carrier::Invite, Some(sdp(4000)?)), Ok(Step::Offer));
-//! assert_eq!(call.on(Side::Remote, Carrier::InviteSuccess, Some(sdp(5000)?)), Ok(Step::Answer));
-//! assert_eq!(call.agreed().and_then(|agreed| agreed.remote.media_at(0)).map(|media| media.port()), Some(5000));
-//! # Ok::<(), imscore_sip::sdp::SdpError>(())
-//! ```
 
 use super::{Mismatch, SessionDescription, check_answer, check_successor, continues};
 use crate::message::StatusCode;
@@ -326,7 +312,22 @@ pub struct Agreed {
     pub remote: SessionDescription,
 }
 
-/// The exchanges of one dialog, with their descriptions.
+/// The exchanges of one dialog, with their descriptions. A forked INVITE makes a dialog of each branch that answers: what
+/// it offered is cloned for each (RFC 3261 §13.2.2.4).
+///
+/// ```
+/// use imscore_sip::sdp::{Carrier, Exchange, SessionDescription, Side, Step};
+///
+/// let sdp = |port| {
+///     let text = format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n");
+///     SessionDescription::parse(text.into())
+/// };
+/// let mut call = Exchange::default();
+/// assert_eq!(call.on(Side::Local, Carrier::Invite, Some(sdp(4000)?)), Ok(Step::Offer));
+/// assert_eq!(call.on(Side::Remote, Carrier::InviteSuccess, Some(sdp(5000)?)), Ok(Step::Answer));
+/// assert_eq!(call.agreed().and_then(|agreed| agreed.remote.media_at(0)).map(|media| media.port()), Some(5000));
+/// # Ok::<(), imscore_sip::sdp::SdpError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Exchange {
     state: State,

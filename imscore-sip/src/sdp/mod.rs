@@ -396,6 +396,30 @@ mod tests {
         check("a=x\r\na=x\r\na=x\r\na=x\r\nm=a 1 b c\r\n".repeat(2), None);
     }
 
+    /// Threat P14: whatever a text ends in, it is read or refused, and what is read can be asked for everything.
+    #[test]
+    fn texts_that_are_cut_short() {
+        let whole = format!(
+            "{HEAD}b=AS:1\r\nc=IN IP4 192.0.2.1/127\r\nm=audio 9/2 RTP/AVP 0 96\r\na=rtpmap:96 x/8000/2\r\na=fmtp:96 a=b\r\n\
+             a=rtcp:9 IN IP4 h\r\na=crypto:1 S inline:k s\r\na=curr:qos local none\r\na=des:qos mandatory local send\r\n"
+        );
+        for end in 0..=whole.len() {
+            for tail in ["", "\r", "\n", "\r\n", "\r\n\r\n", "=", ":", " ", "/", "\0", "%", "\u{fc}"] {
+                let text = format!("{}{tail}", &whole[..end]);
+                let Ok(description) = SessionDescription::parse(text.clone().into()) else { continue };
+                assert_eq!(description.to_bytes(), text.as_bytes());
+                for media in description.media() {
+                    let _ = (media.rtpmaps().count(), media.fmtp("96"), media.rtcp(), media.cryptos().count());
+                    let _ = (media.preconditions("qos"), media.bandwidth("AS"), media.connection().map(|at| at.ip()));
+                }
+                assert_eq!(
+                    check_answer(&description, &description).is_ok(),
+                    description.media().all(|media| media.direction() == Direction::SendRecv)
+                );
+            }
+        }
+    }
+
     /// Lines of every kind, edited by nobody.
     fn text() -> impl Strategy<Value = String> {
         let line = prop_oneof![

@@ -11,20 +11,6 @@
 //! ```
 //!
 //! What one side calls local and sends, the other calls remote and receives: [`Preconditions::reversed`].
-//!
-//! ```
-//! use imscore_sip::sdp::{Flow, Preconditions, SessionDescription};
-//!
-//! let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n\
-//!     a=curr:qos local sendrecv\r\na=curr:qos remote none\r\n\
-//!     a=des:qos mandatory local sendrecv\r\na=des:qos mandatory remote sendrecv\r\n";
-//! let offer = SessionDescription::parse(text.into())?;
-//! let mut ours = offer.media_at(0).and_then(|media| media.preconditions("qos")).expect("a table").reversed();
-//! assert!(!ours.are_met());
-//! ours.local.current = Flow::BOTH;
-//! assert!(ours.are_met());
-//! # Ok::<(), imscore_sip::sdp::SdpError>(())
-//! ```
 
 use super::{Direction, Media, Section, SessionDescription};
 
@@ -69,6 +55,20 @@ pub struct Status {
 
 /// The table of one media section, for one type of condition. Of the segments either `end_to_end` is used, or the other
 /// two are.
+///
+/// ```
+/// use imscore_sip::sdp::{Flow, Preconditions, SessionDescription};
+///
+/// let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n\
+///     a=curr:qos local sendrecv\r\na=curr:qos remote none\r\n\
+///     a=des:qos mandatory local sendrecv\r\na=des:qos mandatory remote sendrecv\r\n";
+/// let offer = SessionDescription::parse(text.into())?;
+/// let mut ours = offer.media_at(0).and_then(|media| media.preconditions("qos")).expect("a table").reversed();
+/// assert!(!ours.are_met());
+/// ours.local.current = Flow::BOTH;
+/// assert!(ours.are_met());
+/// # Ok::<(), imscore_sip::sdp::SdpError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Preconditions {
     /// The access of the writer.

@@ -70,6 +70,17 @@ impl TelUri {
     }
 
     /// The number to route a ported number by: `rn` (RFC 4694).
+    ///
+    /// ```
+    /// use imscore_sip::uri::TelUri;
+    ///
+    /// let ported: TelUri = "tel:+1-202-533-1234;npdi;rn=+1-202-544-0000".parse()?;
+    /// assert!(ported.is_dipped());
+    /// assert_eq!(ported.routing_number().map(|number| number.code), Some("+1-202-544-0000"));
+    /// let twin = ported.without_param("npdi").without_param("rn").to_sip("ims.example")?;
+    /// assert_eq!(twin.as_str(), "sip:+12025331234@ims.example;user=phone");
+    /// # Ok::<(), imscore_sip::uri::UriError>(())
+    /// ```
     pub fn routing_number(&self) -> Option<CodeInContext<'_>> {
         self.code("rn", "rn-context")
     }

@@ -1,21 +1,21 @@
 //! URNs (RFC 8141), as far as SIP meets them: services (RFC 5031), identities of devices (RFC 7254), UUIDs (RFC 9562).
-//!
-//! ```
-//! use imscore_sip::Uri;
-//!
-//! let call: Uri = "urn:service:sos.ambulance".parse()?;
-//! let urn = call.as_urn().expect("a URN");
-//! assert!(urn.is_emergency());
-//! assert_eq!(urn.service(), Some("sos.ambulance"));
-//!
-//! let phone: Uri = "urn:gsma:imei:90420156-025763-0;svn=42".parse()?;
-//! assert_eq!(phone.as_urn().and_then(|urn| urn.imei()).map(|imei| imei.type_allocation), Some("90420156"));
-//! # Ok::<(), imscore_sip::uri::UriError>(())
-//! ```
 
 use super::{OtherUri, Uri};
 
 /// A URN, seen in the text of a URI.
+///
+/// ```
+/// use imscore_sip::Uri;
+///
+/// let call: Uri = "urn:service:sos.ambulance".parse()?;
+/// let urn = call.as_urn().expect("a URN");
+/// assert!(urn.is_emergency());
+/// assert_eq!(urn.service(), Some("sos.ambulance"));
+///
+/// let phone: Uri = "urn:gsma:imei:90420156-025763-0;svn=42".parse()?;
+/// assert_eq!(phone.as_urn().and_then(|urn| urn.imei()).map(|imei| imei.type_allocation), Some("90420156"));
+/// # Ok::<(), imscore_sip::uri::UriError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Urn<'a> {
     namespace: &'a str,
