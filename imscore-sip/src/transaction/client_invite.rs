@@ -5,8 +5,8 @@
 //!     A: Send, 2*A   +-----v------+
 //!         +----------|            |  B, TransportFailed: Fail
 //!         +--------->|  Calling   |------------------------------------+
-//!                    |            |                                    |
-//!                    +------------+                                    |
+//!      Rerouted:     |            |                                    |
+//!      Send, A       +------------+                                    |
 //!      Provisional:   |    |    |   Success:                           |
 //!      Deliver        |    |    |   Deliver, M                         |
 //!         +-----------+    |    +---------------------+                |
@@ -73,6 +73,8 @@ pub(super) enum Event {
     /// The owner wants no answer any more.
     Cancel,
     TransportFailed,
+    /// Nothing of the request arrived, and it goes by another way now, which is the leg's.
+    Rerouted,
     Expired(Timer),
 }
 
@@ -92,7 +94,7 @@ pub(super) enum Action {
 pub(super) type Actions = SmallVec<[Action; 5]>;
 
 use Action::{Arm, Deliver, Fail, Send, SendAck, SendCancel, Stop};
-use Event::{Cancel, Expired, Failure, Provisional, Success, TransportFailed};
+use Event::{Cancel, Expired, Failure, Provisional, Rerouted, Success, TransportFailed};
 use State::{Accepted, Calling, Completed, Proceeding, Terminated};
 
 impl State {
@@ -126,6 +128,13 @@ impl State {
                 }
                 Cancel => Calling { timer_a, cancelled: true },
                 TransportFailed => fail(Cause::Transport, out),
+                Rerouted => {
+                    out.push(Send);
+                    if !leg.reliable {
+                        out.push(Arm(Timer::A, leg.timers.t1));
+                    }
+                    Calling { timer_a: leg.timers.t1, cancelled }
+                }
                 Expired(Timer::A) => {
                     let timer_a = timer_a * 2;
                     out.extend([Send, Arm(Timer::A, timer_a)]);
@@ -155,7 +164,7 @@ impl State {
                 }
                 TransportFailed => fail(Cause::Transport, out),
                 Expired(Timer::Cancelled) => fail(Cause::Timeout, out),
-                Expired(Timer::A | Timer::B | Timer::D | Timer::M) => self,
+                Rerouted | Expired(Timer::A | Timer::B | Timer::D | Timer::M) => self,
             },
             Accepted => match event {
                 Success => {
@@ -163,7 +172,7 @@ impl State {
                     self
                 }
                 Expired(Timer::M) => Terminated,
-                Provisional | Failure | Cancel | TransportFailed => self,
+                Provisional | Failure | Cancel | TransportFailed | Rerouted => self,
                 Expired(Timer::A | Timer::B | Timer::D | Timer::Cancelled) => self,
             },
             Completed => match event {
@@ -173,7 +182,7 @@ impl State {
                 }
                 // The owner has its response already, so that nobody is told.
                 TransportFailed | Expired(Timer::D) => Terminated,
-                Provisional | Success | Cancel => self,
+                Provisional | Success | Cancel | Rerouted => self,
                 Expired(Timer::A | Timer::B | Timer::M | Timer::Cancelled) => self,
             },
             Terminated => Terminated,
@@ -247,6 +256,7 @@ mod tests {
             (CALLING, Failure, Completed, acked),
             (CALLING, Cancel, CALLING_CANCELLED, &[]),
             (CALLING, TransportFailed, Terminated, transport),
+            (CALLING, Rerouted, CALLING, &[Send, Arm(Timer::A, HALF)]),
             (CALLING, Expired(Timer::A), Calling { timer_a: ONE, cancelled: false }, &[Send, Arm(Timer::A, ONE)]),
             (CALLING, Expired(Timer::B), Terminated, timeout),
             (CALLING, Expired(Timer::D), CALLING, &[]),
@@ -257,6 +267,7 @@ mod tests {
             (CALLING_CANCELLED, Failure, Completed, acked),
             (CALLING_CANCELLED, Cancel, CALLING_CANCELLED, &[]),
             (CALLING_CANCELLED, TransportFailed, Terminated, transport),
+            (CALLING_CANCELLED, Rerouted, CALLING_CANCELLED, &[Send, Arm(Timer::A, HALF)]),
             (
                 CALLING_CANCELLED,
                 Expired(Timer::A),
@@ -272,6 +283,7 @@ mod tests {
             (PROCEEDING, Failure, Completed, late_acked),
             (PROCEEDING, Cancel, PROCEEDING_CANCELLED, cancel),
             (PROCEEDING, TransportFailed, Terminated, transport),
+            (PROCEEDING, Rerouted, PROCEEDING, &[]),
             (PROCEEDING, Expired(Timer::A), PROCEEDING, &[]),
             (PROCEEDING, Expired(Timer::B), PROCEEDING, &[]),
             (PROCEEDING, Expired(Timer::D), PROCEEDING, &[]),
@@ -282,6 +294,7 @@ mod tests {
             (PROCEEDING_CANCELLED, Failure, Completed, late_acked),
             (PROCEEDING_CANCELLED, Cancel, PROCEEDING_CANCELLED, &[]),
             (PROCEEDING_CANCELLED, TransportFailed, Terminated, transport),
+            (PROCEEDING_CANCELLED, Rerouted, PROCEEDING_CANCELLED, &[]),
             (PROCEEDING_CANCELLED, Expired(Timer::A), PROCEEDING_CANCELLED, &[]),
             (PROCEEDING_CANCELLED, Expired(Timer::B), PROCEEDING_CANCELLED, &[]),
             (PROCEEDING_CANCELLED, Expired(Timer::D), PROCEEDING_CANCELLED, &[]),
@@ -292,6 +305,7 @@ mod tests {
             (Accepted, Failure, Accepted, &[]),
             (Accepted, Cancel, Accepted, &[]),
             (Accepted, TransportFailed, Accepted, &[]),
+            (Accepted, Rerouted, Accepted, &[]),
             (Accepted, Expired(Timer::A), Accepted, &[]),
             (Accepted, Expired(Timer::B), Accepted, &[]),
             (Accepted, Expired(Timer::D), Accepted, &[]),
@@ -302,6 +316,7 @@ mod tests {
             (Completed, Failure, Completed, &[SendAck]),
             (Completed, Cancel, Completed, &[]),
             (Completed, TransportFailed, Terminated, &[]),
+            (Completed, Rerouted, Completed, &[]),
             (Completed, Expired(Timer::A), Completed, &[]),
             (Completed, Expired(Timer::B), Completed, &[]),
             (Completed, Expired(Timer::D), Terminated, &[]),
@@ -312,13 +327,14 @@ mod tests {
             (Terminated, Failure, Terminated, &[]),
             (Terminated, Cancel, Terminated, &[]),
             (Terminated, TransportFailed, Terminated, &[]),
+            (Terminated, Rerouted, Terminated, &[]),
             (Terminated, Expired(Timer::A), Terminated, &[]),
             (Terminated, Expired(Timer::B), Terminated, &[]),
             (Terminated, Expired(Timer::D), Terminated, &[]),
             (Terminated, Expired(Timer::M), Terminated, &[]),
             (Terminated, Expired(Timer::Cancelled), Terminated, &[]),
         ];
-        assert_eq!(rows.len(), 7 * 10);
+        assert_eq!(rows.len(), 7 * 11);
         check(&UDP, rows);
     }
 
@@ -330,6 +346,7 @@ mod tests {
         check(
             &TCP,
             &[
+                (Calling { timer_a: ONE, cancelled: true }, Rerouted, CALLING_CANCELLED, &[Send]),
                 (CALLING, Failure, Terminated, &[Stop(Timer::A), Stop(Timer::B), SendAck, Deliver]),
                 (PROCEEDING, Failure, Terminated, &[Stop(Timer::Cancelled), SendAck, Deliver]),
                 // RFC 6026 §7.2: Timer M on all transports.

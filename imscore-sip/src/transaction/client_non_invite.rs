@@ -5,8 +5,8 @@
 //!     E: Send, 2*E    +-----v------+
 //!       up to T2  +---|            |  F, TransportFailed: Fail
 //!                 +-->|   Trying   |------------------------------+
-//!                     |            |                              |
-//!                     +------------+                              |
+//!     Rerouted:       |            |                              |
+//!     Send, E         +------------+                              |
 //!      Provisional:     |        |   Final:                       |
 //!      Deliver          |        |   Deliver, K                   |
 //!                       |        +------------------+             |
@@ -55,6 +55,8 @@ pub(super) enum Event {
     Provisional,
     Final,
     TransportFailed,
+    /// Nothing of the request arrived, and it goes by another way now, which is the leg's.
+    Rerouted,
     Expired(Timer),
 }
 
@@ -72,7 +74,7 @@ pub(super) enum Action {
 pub(super) type Actions = SmallVec<[Action; 4]>;
 
 use Action::{Arm, Deliver, Fail, Send, Stop};
-use Event::{Expired, Final, Provisional, TransportFailed};
+use Event::{Expired, Final, Provisional, Rerouted, TransportFailed};
 use State::{Completed, Proceeding, Terminated, Trying};
 
 impl State {
@@ -95,6 +97,13 @@ impl State {
                 }
                 Final => complete(leg, out),
                 TransportFailed => fail(Cause::Transport, out),
+                Rerouted => {
+                    out.push(Send);
+                    if !leg.reliable {
+                        out.push(Arm(Timer::E, leg.timers.t1));
+                    }
+                    Trying { timer_e: leg.timers.t1 }
+                }
                 Expired(Timer::E) => {
                     let timer_e = leg.doubled(timer_e);
                     out.extend([Send, Arm(Timer::E, timer_e)]);
@@ -115,11 +124,11 @@ impl State {
                     Proceeding
                 }
                 Expired(Timer::F) => fail(Cause::Timeout, out),
-                Expired(Timer::K) => self,
+                Rerouted | Expired(Timer::K) => self,
             },
             Completed => match event {
                 Expired(Timer::K) => Terminated,
-                Provisional | Final | TransportFailed | Expired(Timer::E | Timer::F) => self,
+                Provisional | Final | TransportFailed | Rerouted | Expired(Timer::E | Timer::F) => self,
             },
             Terminated => Terminated,
         }
@@ -175,29 +184,33 @@ mod tests {
             (TRYING, Provisional, Proceeding, &[Deliver]),
             (TRYING, Final, Completed, done),
             (TRYING, TransportFailed, Terminated, &[Fail(Cause::Transport)]),
+            (TRYING, Rerouted, TRYING, &[Send, Arm(Timer::E, HALF)]),
             (TRYING, Expired(Timer::E), Trying { timer_e: ONE }, &[Send, Arm(Timer::E, ONE)]),
             (TRYING, Expired(Timer::F), Terminated, &[Fail(Cause::Timeout)]),
             (TRYING, Expired(Timer::K), TRYING, &[]),
             (Proceeding, Provisional, Proceeding, &[Deliver]),
             (Proceeding, Final, Completed, done),
             (Proceeding, TransportFailed, Terminated, &[Fail(Cause::Transport)]),
+            (Proceeding, Rerouted, Proceeding, &[]),
             (Proceeding, Expired(Timer::E), Proceeding, &[Send, Arm(Timer::E, T2)]),
             (Proceeding, Expired(Timer::F), Terminated, &[Fail(Cause::Timeout)]),
             (Proceeding, Expired(Timer::K), Proceeding, &[]),
             (Completed, Provisional, Completed, &[]),
             (Completed, Final, Completed, &[]),
             (Completed, TransportFailed, Completed, &[]),
+            (Completed, Rerouted, Completed, &[]),
             (Completed, Expired(Timer::E), Completed, &[]),
             (Completed, Expired(Timer::F), Completed, &[]),
             (Completed, Expired(Timer::K), Terminated, &[]),
             (Terminated, Provisional, Terminated, &[]),
             (Terminated, Final, Terminated, &[]),
             (Terminated, TransportFailed, Terminated, &[]),
+            (Terminated, Rerouted, Terminated, &[]),
             (Terminated, Expired(Timer::E), Terminated, &[]),
             (Terminated, Expired(Timer::F), Terminated, &[]),
             (Terminated, Expired(Timer::K), Terminated, &[]),
         ];
-        assert_eq!(rows.len(), 4 * 6);
+        assert_eq!(rows.len(), 4 * 7);
         check(&UDP, rows);
     }
 

@@ -28,6 +28,8 @@ struct Client {
     machine: Machine,
     leg: Leg,
     flow: Flow,
+    /// The way that it goes by when the first is refused.
+    fallback: Option<Flow>,
     kept: Kept,
     pending: Pending,
     relation: Relation,
@@ -88,13 +90,14 @@ impl Clients {
         self.arena.next()
     }
 
-    /// Begins a transaction with a request that has its Via. A flow of no listener fails at once.
+    /// Begins a transaction with a request that has its Via. A flow of no listener fails at once; one that is refused
+    /// is replaced by `fallback`, once.
     pub(super) fn open(
         &mut self,
         branch: Branch,
         method: Method,
         bytes: Bytes,
-        flow: Flow,
+        (flow, fallback): (Flow, Option<Flow>),
         out: &mut Outlet,
         now: Now,
     ) -> ClientId {
@@ -107,7 +110,8 @@ impl Clients {
         };
         let relation = Relation::None;
         let kept = Kept::Request(bytes);
-        let client = Client { branch, method, machine, leg, flow, kept, pending: Pending::default(), relation };
+        let pending = Pending::default();
+        let client = Client { branch, method, machine, leg, flow, fallback, kept, pending, relation };
         let (slot, generation) = self.arena.insert(client);
         self.ways.join(Way::of(&flow), slot);
         if out.listener(&flow).is_none() {
@@ -197,9 +201,41 @@ impl Clients {
     }
 
     pub(super) fn send_failed(&mut self, slot: u32, generation: u32, out: &mut Outlet, now: Now) {
-        if self.arena.holds(slot, generation) {
+        if self.arena.holds(slot, generation) && !self.reroute(slot, out, now) {
             self.transport_failed(slot, out, now);
         }
+    }
+
+    /// RFC 3261 §18.1.1: a request that was too long for a datagram goes as one after all. The time that it has in all
+    /// goes on; only now is it repeated. False: there is no such way, or the peer has answered.
+    fn reroute(&mut self, slot: u32, out: &mut Outlet, now: Now) -> bool {
+        let Some(client) = self.arena.get_mut(slot) else {
+            return false;
+        };
+        let is_unanswered = matches!(
+            client.machine,
+            Machine::Invite(client_invite::State::Calling { .. })
+                | Machine::NonInvite(client_non_invite::State::Trying { .. })
+        );
+        let (Some(flow), Kept::Request(bytes), true) = (client.fallback.take(), &client.kept, is_unanswered) else {
+            return false;
+        };
+        let sent_by = out.listener(&flow).map(|listener| &listener.sent_by);
+        let Some(bytes) = sent_by.and_then(|sent_by| follow_up::over(bytes, flow.transport, sent_by)) else {
+            return false;
+        };
+        client.kept = Kept::Request(bytes);
+        client.leg = out.leg(&flow);
+        let old = std::mem::replace(&mut client.flow, flow);
+        let is_invite = matches!(client.machine, Machine::Invite(_));
+        self.ways.leave(Way::of(&old), slot);
+        self.ways.join(Way::of(&flow), slot);
+        out.counters.fallbacks += 1;
+        match is_invite {
+            true => self.drive_invite(slot, client_invite::Event::Rerouted, None, out, now),
+            false => self.drive_non_invite(slot, client_non_invite::Event::Rerouted, None, out, now),
+        }
+        true
     }
 
     /// All that went by that connection, and all that went to its address by any connection.
@@ -317,7 +353,7 @@ impl Clients {
             match action {
                 Action::Send => {
                     client.send(id, out);
-                    if client.leg.reliable {
+                    if client.leg.reliable && client.fallback.is_none() {
                         client.kept = Kept::Nothing;
                     }
                 }
@@ -356,7 +392,7 @@ impl Clients {
         if let Some(client) = self.arena.get_mut(invite) {
             client.relation = Relation::CancelledBy(slot);
         }
-        let id = self.open(branch, Method::Cancel, cancel, flow, out, now);
+        let id = self.open(branch, Method::Cancel, cancel, (flow, None), out, now);
         if let Some(client) = self.arena.get_mut(id.slot) {
             client.relation = Relation::Cancels(invite);
         }

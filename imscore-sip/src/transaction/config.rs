@@ -23,10 +23,14 @@ pub struct Config {
     /// Server and client transactions at one time. The last eighth is for requests of a dialog and CANCEL; what finds
     /// no room is answered with 503 (RFC 3261 §21.5.4) and a Retry-After of 1 to 10 s.
     pub max_transactions: usize,
+    /// The longest request, in bytes, that goes out as a datagram from a listener of
+    /// [`Side::Core`](crate::transport::Side::Core). A longer one goes over TCP, where there is a listener for it on
+    /// that side, and over UDP after all when that is refused (RFC 3261 §18.1.1).
+    pub path_mtu: usize,
 }
 
 impl Config {
-    /// One worker, the timers of RFC 3261 and TS 24.229 §7.7, 400,000 transactions.
+    /// One worker, the timers of RFC 3261 and TS 24.229 §7.7, 400,000 transactions, 1,300 bytes a datagram.
     pub fn new(seed: [u8; 32], listeners: Vec<Listener>) -> Config {
         Config {
             worker: 0,
@@ -36,6 +40,7 @@ impl Config {
             core: Timers::CORE,
             access: Timers::ACCESS,
             max_transactions: 400_000,
+            path_mtu: 1_300,
         }
     }
 }
@@ -60,6 +65,10 @@ pub struct Counters {
     pub unanswerable: u64,
     /// Messages that were sent again.
     pub repeated: u64,
+    /// Requests that were too long for a datagram and went over TCP (RFC 3261 §18.1.1).
+    pub oversized: u64,
+    /// Of these, the ones that went over UDP after all, since TCP was refused.
+    pub fallbacks: u64,
     /// Client transactions without a final response in time.
     pub timeouts: u64,
     /// Client transactions that failed for a flow.

@@ -1,11 +1,12 @@
-//! The requests that a client transaction makes itself out of its INVITE: CANCEL (RFC 3261 §9.1) and the ACK for a
-//! failure (RFC 3261 §17.1.1.3).
+//! The requests that a client transaction makes itself out of the one that it sends: CANCEL (RFC 3261 §9.1), the ACK
+//! for a failure (RFC 3261 §17.1.1.3), and the same request for another transport (RFC 3261 §18.1.1).
 
 use bytes::Bytes;
 
 use crate::header::Name;
 use crate::message::{Message, Method, Request, Response};
 use crate::parse::Limits;
+use crate::transport::Transport;
 
 /// A CANCEL for the INVITE that was sent as `invite`.
 pub(super) fn cancel(invite: &Bytes) -> Option<Bytes> {
@@ -17,7 +18,24 @@ pub(super) fn ack(invite: &Bytes, response: &Response) -> Option<Bytes> {
     Some(build(&sent(invite)?, &Method::Ack, response.headers.raw(Name::TO)).to_bytes())
 }
 
-/// Both are rare, so the bytes of the INVITE are read again rather than its parts kept.
+/// The same request with a top Via, which is one of ours, for another transport and listener. Its branch stays: the peer has not
+/// seen it yet.
+pub(super) fn over(request: &Bytes, transport: Transport, sent_by: &str) -> Option<Bytes> {
+    let mut request = sent(request)?;
+    let via = std::str::from_utf8(request.headers.raw(Name::VIA)?).ok()?;
+    let (_, params) = via.split_once(';')?;
+    let params = params.strip_suffix(";rport").unwrap_or(params);
+    let rport = if transport.is_reliable() { "" } else { ";rport" };
+    let via = format!("SIP/2.0/{transport} {sent_by};{params}{rport}");
+    request.headers.replace_raw(Name::VIA, via.as_bytes());
+    if transport.is_reliable() && !request.headers.contains(Name::CONTENT_LENGTH) {
+        let length = request.body().len().to_string();
+        request.headers.push_raw(Name::CONTENT_LENGTH.as_str(), length.as_bytes());
+    }
+    Some(request.to_bytes())
+}
+
+/// All are rare, so the bytes of the request are read again rather than its parts kept.
 fn sent(invite: &Bytes) -> Option<Request> {
     match Message::parse_with(invite.clone(), &Limits::OWN) {
         Ok(Message::Request(request)) => Some(request),
@@ -79,6 +97,18 @@ mod tests {
     #[test]
     fn a_cancel_has_the_marks_of_its_invite() {
         assert_eq!(cancel(&Bytes::from(INVITE)).unwrap(), expected("CANCEL", ""));
+    }
+
+    /// RFC 3261 §18.1.1.
+    #[test]
+    fn only_the_top_via_tells_of_another_transport() {
+        let udp = INVITE.replacen("bK2\r\n", "bK2;rport\r\n", 1);
+        let tcp = INVITE.replacen("SIP/2.0/UDP p.ims.example", "SIP/2.0/TCP q.ims.example:5062", 1);
+        assert_eq!(over(&Bytes::from(udp.clone()), Transport::Tcp, "q.ims.example:5062").unwrap(), tcp);
+        assert_eq!(over(&Bytes::from(tcp), Transport::Udp, "p.ims.example").unwrap(), udp);
+        let unsized_ = udp.replace("Content-Length: 4\r\n", "");
+        let sized = over(&Bytes::from(unsized_), Transport::Tcp, "p.ims.example").unwrap();
+        assert!(sized.ends_with(b"Content-Length: 4\r\n\r\nbody"));
     }
 
     /// RFC 3261 §17.1.1.3.

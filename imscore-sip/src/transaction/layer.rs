@@ -8,6 +8,7 @@ use super::branch::{Branch, STATELESS, hex_digits};
 use super::clients::{Clients, push_via};
 use super::config::{Config, Counters};
 use super::event::{ClientId, Event, ServerId};
+use super::follow_up;
 use super::matching::{Identity, Keys, worker_of};
 use super::outlet::{Alarm, Holder, Outlet};
 use super::servers::{Arrival, Servers};
@@ -16,7 +17,7 @@ use crate::header::{Name, Via};
 use crate::message::{Message, Method, Request, Response, StatusCode, salvage_reply};
 use crate::now::Now;
 use crate::parse::ParseError;
-use crate::transport::{Flow, ReplyPath, is_one_peer, stamp};
+use crate::transport::{Flow, ReplyPath, Transport, is_one_peer, stamp};
 
 /// A transaction layer: an [`Engine`] whose events are requests, responses and failures.
 pub struct Transactions {
@@ -42,14 +43,16 @@ impl Transactions {
     }
 
     /// Sends a request in a transaction of its own: our Via is put on top, Content-Length added where a stream needs
-    /// it. ACK and CANCEL do not go this way: see [`Transactions::send_stateless`] and [`Transactions::cancel`].
+    /// it. What is longer than [`Config::path_mtu`] goes over TCP instead of UDP, and over UDP after all when TCP is
+    /// refused (RFC 3261 §18.1.1). ACK and CANCEL do not go this way: see [`Transactions::send_stateless`] and [`Transactions::cancel`].
     ///
     /// `loop_key` stands in the branch for [`loop_key`](super::loop_key) to find (RFC 3261 §16.6 step 8).
     pub fn request(&mut self, request: Request, flow: Flow, loop_key: Option<u32>, now: Now) -> ClientId {
         let branch = Branch { slot: self.clients.next(), ..self.branch(loop_key) };
         let method = request.method();
         let bytes = self.write(request, &flow, branch);
-        self.clients.open(branch, method, bytes, flow, &mut self.out, now)
+        let (bytes, ways) = self.fit(bytes, flow);
+        self.clients.open(branch, method, bytes, ways, &mut self.out, now)
     }
 
     /// Sends a request without a transaction, with a Via and branch of its own: an ACK for a 2xx (RFC 3261 §16.11).
@@ -121,6 +124,24 @@ impl Transactions {
 
     fn branch(&mut self, loop_key: Option<u32>) -> Branch {
         Branch { worker: self.out.config.worker, slot: STATELESS, random: self.out.random(), loop_key }
+    }
+
+    /// RFC 3261 §18.1.1: what is too long for a datagram goes over TCP where there is a way, with UDP to fall back to.
+    fn fit(&mut self, bytes: Bytes, flow: Flow) -> (Bytes, (Flow, Option<Flow>)) {
+        if flow.transport != Transport::Udp || bytes.len() <= self.out.config.path_mtu {
+            return (bytes, (flow, None));
+        }
+        let stream = self.out.stream_beside(&flow).and_then(|stream| {
+            let sent_by = &self.out.listener(&stream)?.sent_by;
+            Some((follow_up::over(&bytes, Transport::Tcp, sent_by)?, stream))
+        });
+        match stream {
+            Some((longer, stream)) => {
+                self.out.counters.oversized += 1;
+                (longer, (stream, Some(flow)))
+            }
+            None => (bytes, (flow, None)),
+        }
     }
 
     fn write(&self, mut request: Request, flow: &Flow, branch: Branch) -> Bytes {

@@ -12,7 +12,7 @@ use super::leg::Leg;
 use super::{client_invite, client_non_invite, server_invite, server_non_invite};
 use crate::engine::{Output, Ticket, Transmit};
 use crate::now::Now;
-use crate::transport::{Flow, Listener, Side};
+use crate::transport::{Flow, Listener, ListenerId, Side, Transport};
 use crate::wheel::{TimerHandle, Wheel};
 
 /// The timers of the layer: which transaction, by its slot, and which timer of it.
@@ -58,6 +58,19 @@ impl Outlet {
         self.config.listeners.get(usize::from(flow.listener.0))
     }
 
+    /// Where what is too long for a datagram goes instead (RFC 3261 §18.1.1): over TCP, from the same side, and from
+    /// the same host where it has both. Towards phones there is no other way than the flow that they opened.
+    pub(super) fn stream_beside(&self, flow: &Flow) -> Option<Flow> {
+        let listener = self.listener(flow).filter(|listener| listener.side == Side::Core)?;
+        let streams = || {
+            let all = self.config.listeners.iter().zip(0..);
+            all.filter(|(other, _)| other.transport == Transport::Tcp && other.side == Side::Core)
+        };
+        let host = host(&listener.sent_by);
+        let (_, id) = streams().find(|(other, _)| self::host(&other.sent_by) == host).or_else(|| streams().next())?;
+        Some(Flow { transport: Transport::Tcp, listener: ListenerId(id), ..*flow })
+    }
+
     pub(super) fn leg(&self, flow: &Flow) -> Leg {
         let timers = match self.listener(flow).map_or(Side::Core, |listener| listener.side) {
             Side::Core => self.config.core,
@@ -89,6 +102,11 @@ impl Outlet {
             self.wheel.cancel(handle);
         }
     }
+}
+
+/// A sent-by without its port.
+fn host(sent_by: &str) -> &str {
+    sent_by.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(sent_by, |(host, _)| host)
 }
 
 /// Tickets of server transactions have the top bit of the slot set.

@@ -1,6 +1,7 @@
 //! The driver on loopback, with an engine that answers every request.
 
 mod limits;
+mod oversize;
 mod tcp;
 mod udp;
 mod workers;

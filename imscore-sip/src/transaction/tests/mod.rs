@@ -4,6 +4,7 @@
 mod client;
 mod invite;
 mod limits;
+mod oversize;
 mod server;
 
 use std::num::NonZeroU64;
