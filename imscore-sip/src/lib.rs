@@ -2,6 +2,7 @@
 //! demand, sans-IO transactions, an RFC 3261 §16 proxy core, Digest, and a test kit in virtual time.
 
 pub mod auth;
+pub mod dialog;
 mod engine;
 pub mod hash;
 pub mod header;
