@@ -5,6 +5,8 @@
 //!   against it and do not know who answers.
 //! * [`Hss`] answers from a [`SubscriberStore`]: [`MemorySubscribers`], or `tokio::RedbSubscribers` on disk (feature
 //!   `redb`).
+//! * [`diameter`], [`peer`] and [`cx`] speak Cx on the wire; `tokio::CxHss` asks an HSS elsewhere, `tokio::serve_cx`
+//!   answers for one.
 //! * [`state::StateStore`] keeps registrations and whatever else must outlive a message.
 //!
 //! Nothing here reads a clock, opens a socket or needs a runtime, except what is in the folder `tokio` (feature `tokio`,

@@ -32,7 +32,7 @@ mod server_assignment;
 #[cfg(test)]
 mod tests;
 mod user_authorization;
-mod user_data;
+pub(crate) mod user_data;
 
 pub use head::{Answer, AnswerHead, Command, Request, RequestHead, SupportedFeatures, features};
 pub use location_info::{LocationInfoAnswer, LocationInfoRequest, OriginatingRequest};

@@ -1,5 +1,8 @@
-//! What needs a runtime: time for a [`Clock`], and a subscriber base on disk (feature `redb`).
+//! What needs a runtime: time for a [`Clock`], Diameter over TCP, Cx on both sides of it, and a subscriber base on disk
+//! (feature `redb`).
 
+mod cx;
+mod diameter;
 #[cfg(feature = "redb")]
 mod record;
 #[cfg(feature = "redb")]
@@ -9,6 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use ::tokio::time::{Instant, MissedTickBehavior, interval};
 
+pub use self::cx::{CxHss, CxSettings, serve_cx};
+pub use self::diameter::{AskError, Asked, Diameter, Requests, Status};
 #[cfg(feature = "redb")]
 pub use self::redb::{OpenError, RedbSubscribers};
 use crate::state::Clock;

@@ -1,0 +1,277 @@
+//! Cx over Diameter: an HSS elsewhere as a [`HssCache`], and a [`HssCache`] as an HSS for others.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ::tokio::runtime::Handle;
+use ::tokio::sync::{Semaphore, watch};
+use ::tokio::task::JoinHandle;
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::diameter::{AskError, Asked, Diameter, Requests};
+use crate::cx::question::{self, Asker};
+use crate::cx::{UserData, server};
+use crate::diameter::dictionary as avp;
+use crate::diameter::{CommandCode, Message};
+use crate::peer::{NoPeer, Obstacle, SendError};
+use crate::{
+    HssCache, HssError, HssEventSource, HssEvents, LocationInfo, LocationInfoRequest, MultimediaAuth,
+    MultimediaAuthRequest, ServerAssignment, ServerAssignmentRequest, ServerName, UserAuthorization,
+    UserAuthorizationRequest, lock,
+};
+
+/// Requests that are worked on at once.
+const AT_ONCE: usize = 1024;
+/// S-CSCFs whose Diameter name is remembered.
+const MAX_SCSCFS: usize = 1024;
+
+/// How an HSS elsewhere is asked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CxSettings {
+    /// The realm of the HSS.
+    pub realm: String,
+    /// The HSS itself, where it is to be no other.
+    pub host: Option<String>,
+    /// The S-CSCF that its announcements are for.
+    pub scscf: ServerName,
+    /// How long an answer may take; 5 s.
+    pub timeout: Duration,
+    /// What stands in User-Data.
+    pub user_data: UserData,
+}
+
+impl CxSettings {
+    /// Asks whatever HSS of the realm.
+    pub fn new(realm: impl Into<String>, scscf: ServerName, user_data: UserData) -> CxSettings {
+        CxSettings { realm: realm.into(), host: None, scscf, timeout: Duration::from_secs(5), user_data }
+    }
+}
+
+/// An HSS elsewhere.
+///
+/// Questions that are the same and under way at the same time are asked once, except for credentials, which are used
+/// once. A question that was asked is asked to its end, even where nobody waits any more.
+#[derive(Clone)]
+pub struct CxHss {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    node: Diameter,
+    asker: Asker,
+    timeout: Duration,
+    user_data: UserData,
+    events: Arc<HssEventSource>,
+    runtime: Handle,
+    /// Answers under way, by the question without its session.
+    under_way: Mutex<BTreeMap<Bytes, watch::Receiver<Answer>>>,
+    sessions: Sessions,
+    listener: JoinHandle<()>,
+}
+
+type Answer = Option<Result<Message, HssError>>;
+
+impl CxHss {
+    /// Asks over `node`, and takes what the HSS says unasked from `requests`. Needs a runtime around it.
+    pub fn new(node: Diameter, requests: Requests, settings: CxSettings) -> CxHss {
+        let events = Arc::new(HssEventSource::default());
+        let mut asker = Asker::new(node.origin().clone(), settings.realm);
+        asker.host = settings.host;
+        let listen = listen(node.clone(), requests, events.clone(), settings.scscf, settings.user_data);
+        let sessions = Sessions::new(&node.origin().host);
+        CxHss {
+            shared: Arc::new(Shared {
+                node,
+                asker,
+                timeout: settings.timeout,
+                user_data: settings.user_data,
+                events,
+                runtime: Handle::current(),
+                under_way: Mutex::default(),
+                sessions,
+                listener: ::tokio::spawn(listen),
+            }),
+        }
+    }
+
+    /// Asks, once where others ask the same.
+    async fn ask_together(&self, write: impl Fn(&str) -> Result<Message, HssError>) -> Result<Message, HssError> {
+        let key = write("-")?.bytes().clone();
+        let mut answer = {
+            let mut under_way = lock(&self.shared.under_way);
+            match under_way.get(&key) {
+                Some(answer) => answer.clone(),
+                None => {
+                    let request = write(&self.shared.sessions.next())?;
+                    let (done, answer) = watch::channel(None);
+                    under_way.insert(key.clone(), answer.clone());
+                    let shared = self.shared.clone();
+                    self.shared.runtime.spawn(async move {
+                        let result = shared.ask(request).await;
+                        lock(&shared.under_way).remove(&key);
+                        let _ = done.send(Some(result));
+                    });
+                    answer
+                }
+            }
+        };
+        let answer = answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
+        answer.unwrap_or(Err(HssError::Unreachable))
+    }
+}
+
+impl Shared {
+    async fn ask(&self, request: Message) -> Result<Message, HssError> {
+        self.node.ask(request, self.timeout).await.map_err(|error| hss_error(&error))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// An HSS that asks for less is busy; one that is not there is not.
+fn hss_error(error: &AskError) -> HssError {
+    let overloaded =
+        |no_peer: &NoPeer| no_peer.peers.iter().any(|(_, obstacle)| matches!(obstacle, Obstacle::Overloaded(_)));
+    match error {
+        AskError::NotSent(SendError::NoPeer(no_peer)) if overloaded(no_peer) => HssError::Busy { retry_after: None },
+        AskError::NotSent(SendError::TooMany) => HssError::Busy { retry_after: None },
+        AskError::NotSent(SendError::NoPeer(_)) | AskError::NotAnswered(_) | AskError::Stopped => HssError::Unreachable,
+    }
+}
+
+#[async_trait]
+impl HssCache for CxHss {
+    async fn user_authorization(&self, request: &UserAuthorizationRequest) -> Result<UserAuthorization, HssError> {
+        let asker = &self.shared.asker;
+        let answer = self.ask_together(|session| asker.user_authorization(session, request)).await?;
+        question::user_authorization(&answer)
+    }
+
+    async fn multimedia_auth(&self, request: &MultimediaAuthRequest) -> Result<MultimediaAuth, HssError> {
+        let session = self.shared.sessions.next();
+        let request = self.shared.asker.multimedia_auth(&session, request)?;
+        question::multimedia_auth(&self.shared.ask(request).await?)
+    }
+
+    async fn server_assignment(&self, request: &ServerAssignmentRequest) -> Result<ServerAssignment, HssError> {
+        let asker = &self.shared.asker;
+        let answer = self.ask_together(|session| asker.server_assignment(session, request)).await?;
+        question::server_assignment(&answer, request, self.shared.user_data)
+    }
+
+    async fn location_info(&self, request: &LocationInfoRequest) -> Result<LocationInfo, HssError> {
+        let asker = &self.shared.asker;
+        let answer = self.ask_together(|session| asker.location_info(session, request)).await?;
+        question::location_info(&answer)
+    }
+
+    fn events(&self) -> HssEvents {
+        self.shared.events.subscribe()
+    }
+}
+
+/// Announces what the HSS says unasked, and answers it.
+async fn listen(
+    node: Diameter,
+    mut requests: Requests,
+    events: Arc<HssEventSource>,
+    scscf: ServerName,
+    user_data: UserData,
+) {
+    while let Some(Asked { ticket, request, .. }) = requests.next().await {
+        let (event, answer) = server::announced(&request, &scscf, node.origin(), user_data);
+        if let Some(event) = event {
+            events.announce(&event);
+        }
+        if let Ok(answer) = Message::parse(answer) {
+            node.answer(ticket, answer).await;
+        }
+    }
+}
+
+/// Answers the requests of CSCFs from an HSS, and tells them what it says unasked, until the node is stopped.
+///
+/// An S-CSCF is told at the Diameter name that last asked under its own name.
+pub async fn serve_cx<H: HssCache + 'static>(node: Diameter, mut requests: Requests, hss: H, user_data: UserData) {
+    let hss = Arc::new(hss);
+    let scscfs: Scscfs = Arc::default();
+    let telling = ::tokio::spawn(tell(node.clone(), hss.events(), scscfs.clone(), user_data));
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    while let Some(Asked { ticket, request, .. }) = requests.next().await {
+        let Ok(place) = places.clone().acquire_owned().await else { break };
+        remember(&scscfs, &request);
+        let (hss, node) = (hss.clone(), node.clone());
+        ::tokio::spawn(async move {
+            let answer = server::answer(&*hss, &request, node.origin(), user_data).await;
+            if let Ok(answer) = Message::parse(answer) {
+                node.answer(ticket, answer).await;
+            }
+            drop(place);
+        });
+    }
+    telling.abort();
+}
+
+/// Diameter name and realm of each S-CSCF.
+type Scscfs = Arc<Mutex<BTreeMap<String, (String, String)>>>;
+
+fn remember(scscfs: &Scscfs, request: &Message) {
+    let command = request.header().command;
+    if command != CommandCode::SERVER_ASSIGNMENT && command != CommandCode::MULTIMEDIA_AUTH {
+        return;
+    }
+    let names = (request.text(&avp::SERVER_NAME), request.text(&avp::ORIGIN_HOST), request.text(&avp::ORIGIN_REALM));
+    if let (Some(scscf), Some(host), Some(realm)) = names {
+        let mut scscfs = lock(scscfs);
+        let known = scscfs.get(scscf).is_some_and(|(known, of)| (known.as_str(), of.as_str()) == (host, realm));
+        if !known && (scscfs.len() < MAX_SCSCFS || scscfs.contains_key(scscf)) {
+            scscfs.insert(scscf.to_owned(), (host.to_owned(), realm.to_owned()));
+        }
+    }
+}
+
+async fn tell(node: Diameter, mut events: HssEvents, scscfs: Scscfs, user_data: UserData) {
+    let sessions = Sessions::new(&node.origin().host);
+    while let Some(event) = events.next().await {
+        let Some((host, realm)) = lock(&scscfs).get(event.server_name().as_str()).cloned() else { continue };
+        let request = server::announce(&event, &sessions.next(), node.origin(), (&host, &realm), user_data);
+        let Some(request) = request.ok().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
+        let node = node.clone();
+        ::tokio::spawn(async move { node.ask(request, Duration::from_secs(10)).await });
+    }
+}
+
+/// Session-Ids that are unique over restarts: name, time of the start, a number (RFC 6733 §8.8).
+#[derive(Debug)]
+struct Sessions {
+    start: String,
+    next: AtomicU64,
+}
+
+impl Sessions {
+    fn new(host: &str) -> Sessions {
+        Sessions { start: format!("{host};{}", super::wall_clock() / 1000), next: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> String {
+        format!("{};{}", self.start, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for CxHss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CxHss").field("asker", &self.shared.asker).finish_non_exhaustive()
+    }
+}

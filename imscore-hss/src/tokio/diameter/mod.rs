@@ -1,0 +1,376 @@
+//! Diameter over TCP: the engine [`Peers`], its sockets and its clock.
+//!
+//! One task owns the engine; a reader and a writer stand at each connection. Garbage ends its connection and is counted;
+//! listener and other peers do not notice.
+
+mod connection;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::tokio::net::{TcpListener, TcpStream};
+use ::tokio::sync::{mpsc, oneshot, watch};
+use ::tokio::task::JoinHandle;
+use ::tokio::time::{Instant, sleep, timeout_at};
+use thiserror::Error;
+
+use self::connection::Connection;
+use crate::diameter::{Fault, FrameError, Message, Origin, ResultCode};
+use crate::peer::{
+    ConnectionId, Counters, Event, Failure, Output, PeerStatus, Peers, RequestId, SendError, Settings, Ticket,
+};
+
+/// Inputs that wait for the engine: more, and who sends them waits.
+const INPUTS: usize = 4096;
+/// Requests of peers that wait to be taken: more are answered 3004.
+const REQUESTS: usize = 4096;
+/// How long nothing is accepted when the system cannot.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// How long peers have to answer our leave.
+const LEAVE: Duration = Duration::from_secs(6);
+
+/// A Diameter node. Clones are the same node, which ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct Diameter {
+    inputs: mpsc::Sender<Input>,
+    up: watch::Receiver<BTreeSet<String>>,
+    origin: Arc<Origin>,
+    local: Option<SocketAddr>,
+    /// The node's task, and the one that accepts.
+    _tasks: Arc<[Task]>,
+}
+
+/// Requests that peers send.
+#[derive(Debug)]
+pub struct Requests(mpsc::Receiver<Asked>);
+
+/// A request of a peer; say [`Diameter::answer`].
+#[derive(Debug)]
+pub struct Asked {
+    /// For the answer.
+    pub ticket: Ticket,
+    /// Name of the peer that brought it.
+    pub peer: String,
+    /// The request.
+    pub request: Message,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// It was not sent.
+    #[error(transparent)]
+    NotSent(#[from] SendError),
+    /// It was sent and not answered.
+    #[error(transparent)]
+    NotAnswered(#[from] Failure),
+    /// The node was stopped.
+    #[error("the node is stopped")]
+    Stopped,
+}
+
+/// How the node stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Each peer of the list.
+    pub peers: Vec<PeerStatus>,
+    /// What the engine counted.
+    pub counters: Counters,
+    /// Connections that were closed because of what came over them.
+    pub malformed: u64,
+    /// Connections that are open, strangers' among them.
+    pub connections: usize,
+}
+
+/// What the engine's task is given.
+#[derive(Debug)]
+enum Input {
+    Accepted(TcpStream, SocketAddr),
+    Connected(ConnectionId, io::Result<TcpStream>),
+    Message(ConnectionId, Message),
+    Lost(ConnectionId, Option<FrameError>),
+    Ask(Message, Duration, oneshot::Sender<Result<Message, AskError>>),
+    Answer(Ticket, Message),
+    Status(oneshot::Sender<Status>),
+    Stop(oneshot::Sender<()>),
+}
+
+impl Diameter {
+    /// Starts a node: connects to its peers, and listens where `listen` says.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start(settings: Settings, listen: Option<SocketAddr>) -> io::Result<(Diameter, Requests)> {
+        let (inputs, receiver) = mpsc::channel(INPUTS);
+        let (requests, asked) = mpsc::channel(REQUESTS);
+        let (up, is_up) = watch::channel(BTreeSet::new());
+        let listener = match listen {
+            Some(address) => Some(TcpListener::bind(address).await?),
+            None => None,
+        };
+        let local = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let origin = Arc::new(settings.origin.clone());
+        let seed = RandomState::new().build_hasher().finish();
+        let node = Node {
+            peers: Peers::new(settings, seed, super::wall_clock() / 1000),
+            started: Instant::now(),
+            connections: BTreeMap::new(),
+            connecting: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            inputs: inputs.clone(),
+            requests,
+            up,
+            origin: origin.clone(),
+            malformed: 0,
+            deadline: None,
+            stopping: None,
+        };
+        let accept = listener.map(|listener| Task(::tokio::spawn(accept(listener, inputs.clone()))));
+        let tasks = [Task(::tokio::spawn(node.run(receiver)))].into_iter().chain(accept).collect();
+        Ok((Diameter { inputs, up: is_up, origin, local, _tasks: tasks }, Requests(asked)))
+    }
+
+    /// Sends a request and waits for its answer, at most for `timeout`.
+    ///
+    /// # Errors
+    /// No peer takes it, or nobody answers.
+    pub async fn ask(&self, request: Message, timeout: Duration) -> Result<Message, AskError> {
+        let (reply, answer) = oneshot::channel();
+        self.inputs.send(Input::Ask(request, timeout, reply)).await.map_err(|_| AskError::Stopped)?;
+        answer.await.unwrap_or(Err(AskError::Stopped))
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, ticket: Ticket, answer: Message) {
+        let _ = self.inputs.send(Input::Answer(ticket, answer)).await;
+    }
+
+    /// How the node stands; none once it is stopped.
+    pub async fn status(&self) -> Option<Status> {
+        let (reply, status) = oneshot::channel();
+        self.inputs.send(Input::Status(reply)).await.ok()?;
+        status.await.ok()
+    }
+
+    /// Waits until a peer of this name can be used; false where the node is stopped before.
+    pub async fn until_up(&self, peer: &str) -> bool {
+        self.up.clone().wait_for(|up| up.contains(peer)).await.is_ok()
+    }
+
+    /// Waits until a peer of this name cannot be used.
+    pub async fn until_down(&self, peer: &str) {
+        let _ = self.up.clone().wait_for(|up| !up.contains(peer)).await;
+    }
+
+    /// Takes leave of every peer, then ends.
+    pub async fn stop(&self) {
+        let (reply, stopped) = oneshot::channel();
+        if self.inputs.send(Input::Stop(reply)).await.is_ok() {
+            let _ = stopped.await;
+        }
+    }
+
+    /// Who we are.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Where the node listens.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local
+    }
+}
+
+impl Requests {
+    /// The next request; none once the node is stopped.
+    pub async fn next(&mut self) -> Option<Asked> {
+        self.0.recv().await
+    }
+}
+
+/// A task that ends with what it belongs to.
+#[derive(Debug)]
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, inputs: mpsc::Sender<Input>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                if inputs.send(Input::Accepted(stream, remote)).await.is_err() {
+                    return;
+                }
+            }
+            Err(_) => sleep(ACCEPT_AGAIN).await,
+        }
+    }
+}
+
+/// The engine with its sockets.
+struct Node {
+    peers: Peers,
+    started: Instant,
+    connections: BTreeMap<ConnectionId, Connection>,
+    connecting: BTreeMap<ConnectionId, Task>,
+    asked: BTreeMap<RequestId, oneshot::Sender<Result<Message, AskError>>>,
+    inputs: mpsc::Sender<Input>,
+    requests: mpsc::Sender<Asked>,
+    up: watch::Sender<BTreeSet<String>>,
+    origin: Arc<Origin>,
+    malformed: u64,
+    deadline: Option<Duration>,
+    stopping: Option<(Instant, oneshot::Sender<()>)>,
+}
+
+impl Node {
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+        self.peers.start(Duration::ZERO);
+        self.drain();
+        loop {
+            let engine = self.deadline.map(|deadline| self.started + deadline);
+            let leave = self.stopping.as_ref().map(|(until, _)| *until);
+            let input = match engine.into_iter().chain(leave).min() {
+                Some(until) => timeout_at(until, inputs.recv()).await.ok(),
+                None => Some(inputs.recv().await),
+            };
+            match input {
+                Some(Some(input)) => self.handle(input),
+                Some(None) => return,
+                None => self.peers.handle_timeout(self.now()),
+            }
+            self.drain();
+            let over = |(until, _): &(Instant, _)| self.connections.is_empty() || *until <= Instant::now();
+            if self.stopping.as_ref().is_some_and(over) {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.now();
+        match input {
+            Input::Accepted(stream, remote) => {
+                if let Some(id) = self.peers.handle_accepted(Some(remote.ip().to_canonical()), now) {
+                    self.open(id, stream);
+                }
+            }
+            Input::Connected(id, result) => {
+                // The engine may have given it up meanwhile.
+                if self.connecting.remove(&id).is_none() {
+                    return;
+                }
+                match result {
+                    Ok(stream) => {
+                        self.open(id, stream);
+                        self.peers.handle_connected(id, now);
+                    }
+                    Err(error) => self.peers.handle_connect_failed(id, &error.to_string(), now),
+                }
+            }
+            Input::Message(id, message) => self.peers.handle_message(id, message, now),
+            Input::Lost(id, error) => {
+                if self.connections.remove(&id).is_some() {
+                    self.malformed += u64::from(error.is_some());
+                    self.peers.handle_lost(id, now);
+                }
+            }
+            Input::Ask(message, timeout, reply) => match self.peers.request(message, timeout, now) {
+                Ok(id) => drop(self.asked.insert(id, reply)),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            },
+            Input::Answer(ticket, answer) => self.peers.answer(&ticket, answer),
+            Input::Status(reply) => {
+                let _ = reply.send(Status {
+                    peers: self.peers.status(),
+                    counters: self.peers.counters(),
+                    malformed: self.malformed,
+                    connections: self.connections.len(),
+                });
+            }
+            Input::Stop(reply) => {
+                self.peers.stop(now);
+                self.stopping = Some((Instant::now() + LEAVE, reply));
+            }
+        }
+    }
+
+    fn open(&mut self, id: ConnectionId, stream: TcpStream) {
+        self.connections.insert(id, Connection::open(id, stream, self.inputs.clone()));
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.peers.poll_output() {
+                Output::Wait(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
+                Output::Connect { connection, address } => {
+                    let inputs = self.inputs.clone();
+                    let connect = async move {
+                        let stream = TcpStream::connect(address).await;
+                        let _ = inputs.send(Input::Connected(connection, stream)).await;
+                    };
+                    self.connecting.insert(connection, Task(::tokio::spawn(connect)));
+                }
+                Output::Transmit { connection, bytes } => {
+                    let sent = self.connections.get(&connection).is_some_and(|open| open.send(bytes));
+                    // Whoever does not read is not there.
+                    if !sent && self.connections.remove(&connection).is_some() {
+                        self.peers.handle_lost(connection, self.now());
+                    }
+                }
+                Output::Close(connection) => {
+                    self.connecting.remove(&connection);
+                    self.connections.remove(&connection);
+                }
+                Output::Event(event) => self.tell(event),
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Answer { request, answer } => self.reply(request, Ok(answer)),
+            Event::Failed { request, failure } => self.reply(request, Err(failure.into())),
+            Event::Request { ticket, peer, request } => {
+                if let Err(error) = self.requests.try_send(Asked { ticket, peer, request }) {
+                    let asked = error.into_inner();
+                    let fault = Fault::new(ResultCode::TOO_BUSY, "more requests than are worked on");
+                    if let Ok(answer) = Message::parse(asked.request.refuse(&fault, &self.origin)) {
+                        self.peers.answer(&asked.ticket, answer);
+                    }
+                }
+            }
+            Event::Up { peer } => {
+                self.up.send_if_modified(|up| up.insert(peer));
+            }
+            Event::Down { peer, .. } => {
+                self.up.send_if_modified(|up| up.remove(&peer));
+            }
+        }
+    }
+
+    fn reply(&mut self, request: RequestId, result: Result<Message, AskError>) {
+        if let Some(reply) = self.asked.remove(&request) {
+            let _ = reply.send(result);
+        }
+    }
+}
