@@ -41,7 +41,7 @@ macro_rules! resources {
                 self.text.get(..self.dot).unwrap_or_default()
             }
 
-            /// The priority as it stands, `0`; what is above what is said by the namespace (RFC 4412 §12).
+            /// The priority as it stands, `0`; the namespace says which of two is above the other.
             pub fn priority(&self) -> &str {
                 self.text.get(self.dot + 1..).unwrap_or_default()
             }

@@ -180,7 +180,7 @@ impl Multipart {
     }
 
     /// The part for which the whole body must be refused with 415: one that is not understood and not optional (RFC
-    /// 5621 §3.3). Of `multipart/alternative` one part that is understood is enough, of `multipart/related` the root
+    /// 5621). Of `multipart/alternative` one part that is understood is enough, of `multipart/related` the root
     /// must be; all other kinds are read as `multipart/mixed`.
     pub fn not_understood(&self, understood: &dyn Fn(&MimePart) -> bool) -> Option<&MimePart> {
         let refused = |part: &MimePart| match &part.inner {
@@ -421,7 +421,7 @@ mod tests {
         assert!(tree.leaves().last().unwrap().is_optional());
     }
 
-    /// RFC 5621 §3.3.
+    /// RFC 5621.
     #[test]
     fn what_must_be_understood() {
         let tree = tree();

@@ -183,7 +183,7 @@ impl SessionDescription {
     /// An answer from that address, section by section; `None` refuses one, and so does a port of 0 in the offer. Line
     /// ends in what is given become spaces.
     ///
-    /// `session` numbers the description, `version` counts its changes (RFC 8866 §5.2).
+    /// The time is that of the offer (RFC 3264 §6); `session` numbers the description, `version` counts its changes (RFC 8866 §5.2).
     ///
     /// ```
     /// use imscore_sip::sdp::{Direction, MediaAnswer, SessionDescription, check_answer};
@@ -208,9 +208,8 @@ impl SessionDescription {
         mut choose: impl FnMut(usize, &Media<'_>) -> Option<MediaAnswer>,
     ) -> Bytes {
         let family = if address.is_ipv4() { "IP4" } else { "IP6" };
-        let mut text = format!(
-            "v=0\r\no=- {session} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n"
-        );
+        let mut text =
+            format!("v=0\r\no=- {session} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\n");
         let mut line = |kind: char, value: &str| {
             text.extend([kind, '=']);
             text.extend(
@@ -218,6 +217,8 @@ impl SessionDescription {
             );
             text.push_str("\r\n");
         };
+        let time = self.lines().find(|(kind, _)| *kind == 't').map(|(_, value)| String::from_utf8_lossy(value));
+        line('t', time.as_deref().unwrap_or("0 0"));
         for (index, media) in self.media().enumerate() {
             let chosen = if media.is_refused() { None } else { choose(index, &media) };
             let (port, formats) = match &chosen {
@@ -347,7 +348,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_made_from_an_offer() {
-        let offer = sdp(OFFER);
+        let offer = SessionDescription::parse(sdp(OFFER).to_string().replace("t=0 0", "t=7 8").into()).unwrap();
         let text = offer.answer("2001:db8::7".parse().unwrap(), (5, 1), |index, media| {
             assert_ne!(index, 1, "a section that was not offered");
             Some(MediaAnswer {
@@ -359,6 +360,7 @@ mod tests {
         });
         let answer = SessionDescription::parse(text).unwrap();
         assert_eq!(check_answer(&offer, &answer), Ok(()));
+        assert_eq!(answer.lines().filter(|(kind, _)| *kind == 't').collect::<Vec<_>>(), [('t', &b"7 8"[..])]);
         let ports: Vec<u16> = answer.media().map(|media| media.port()).collect();
         assert_eq!(ports, [5_000, 0, 5_000]);
         assert_eq!(answer.media_at(2).unwrap().direction(), Direction::RecvOnly);

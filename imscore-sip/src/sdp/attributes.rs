@@ -92,7 +92,7 @@ impl<'a> Media<'a> {
         Some(Rtcp { port: number(port)?, connection })
     }
 
-    /// True where RTP and RTCP may share a port: `rtcp-mux` (RFC 5761 §5.1.1).
+    /// True where RTP and RTCP may share a port: `rtcp-mux` (RFC 5761).
     pub fn has_rtcp_mux(&self) -> bool {
         self.attribute("rtcp-mux").is_some()
     }

@@ -437,6 +437,8 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::Carrier::*;
     use super::Side::{Local, Remote};
     use super::*;
@@ -665,6 +667,38 @@ mod tests {
         assert!(!early.failed(Local, Update).is_stable());
         assert!(early.offered_by() == Some(Remote) && !early.may_offer() && !early.may_invite());
     }
+
+    proptest! {
+        /// Whatever comes, one offer at most is open, and what answers it comes from the other side.
+        #[test]
+        fn an_answer_is_that_of_the_open_offer(
+            messages in prop::collection::vec((any::<bool>(), 0..ALL.len(), any::<bool>(), prop::bool::weighted(0.2)), 0..40),
+        ) {
+            let mut state = State::default();
+            let mut open = None;
+            for (local, carrier, has_description, fails) in messages {
+                let (side, carrier) = (if local { Local } else { Remote }, ALL[carrier]);
+                if fails {
+                    state = state.failed(side, carrier);
+                    open = open.filter(|_| !state.is_stable());
+                } else if let Ok((next, step)) = state.on(side, carrier, has_description) {
+                    match step {
+                        Step::Offer => prop_assert_eq!(open.replace(side), None),
+                        Step::Answer => prop_assert_eq!(open.take(), Some(side.other())),
+                        Step::Preview => prop_assert_eq!(open, Some(side.other())),
+                        Step::Repeated | Step::Nothing => (),
+                    }
+                    prop_assert!(has_description != (step == Step::Nothing));
+                    state = next;
+                }
+                prop_assert_eq!(state.offered_by(), open);
+                prop_assert!(state.is_stable() || !(state.may_offer() || state.may_invite()));
+            }
+        }
+    }
+
+    const ALL: [Carrier; 9] =
+        [Invite, Provisional, Reliable, InviteSuccess, Ack, Prack, PrackSuccess, Update, UpdateSuccess];
 
     fn sdp(version: u32, media: &str) -> Option<SessionDescription> {
         let text = format!("v=0\r\no=- 1 {version} IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n{media}");

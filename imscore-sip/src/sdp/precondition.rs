@@ -176,7 +176,7 @@ impl Preconditions {
         }
     }
 
-    /// Our table once a description of the peer has come (RFC 3312 §5.1.2, §5.2): what we know of our own side stays,
+    /// Our table once a description of the peer has come (RFC 3312 §5): what we know of our own side stays,
     /// what the peer says of its own side holds, and a strength is never lowered.
     #[must_use]
     pub fn updated(&self, peer: &Preconditions) -> Preconditions {
@@ -315,6 +315,8 @@ impl SessionDescription {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn described(attributes: &str) -> SessionDescription {
@@ -401,7 +403,7 @@ mod tests {
         assert!(Preconditions { end_to_end: one_way, ..Preconditions::default() }.are_met());
     }
 
-    /// A VoLTE call: offer, 183, UPDATE, 200 (RFC 3312 §12.1 has its like).
+    /// A VoLTE call: offer, 183, UPDATE, 200.
     #[test]
     fn both_sides_reserve() {
         let mut caller = Preconditions::new(Strength::Mandatory, Strength::Optional);
@@ -420,6 +422,43 @@ mod tests {
         assert!(callee.are_met(), "the phone rings");
         caller = caller.updated(&callee);
         assert!(caller.are_met());
+    }
+
+    fn status() -> impl Strategy<Value = Status> {
+        let flow = || (any::<bool>(), any::<bool>()).prop_map(|(send, recv)| Flow { send, recv });
+        let strength = || (0..5_usize).prop_map(|at| Strength::ALL[at].0);
+        (flow(), strength(), strength(), flow()).prop_map(|(current, send, recv, confirm)| Status {
+            current,
+            send,
+            recv,
+            confirm,
+        })
+    }
+
+    fn segmented() -> impl Strategy<Value = Preconditions> {
+        (status(), status()).prop_map(|(local, remote)| Preconditions { local, remote, ..Preconditions::default() })
+    }
+
+    proptest! {
+        /// RFC 3312 §5: strengths only grow, the same description changes nothing when it comes again.
+        #[test]
+        fn tables_are_merged(ours in segmented(), theirs in segmented()) {
+            let once = ours.updated(&theirs);
+            prop_assert_eq!(once.updated(&theirs), once);
+            prop_assert_eq!((once.local.current, once.remote.current), (ours.local.current, theirs.reversed().remote.current));
+            prop_assert!(once.local.send >= ours.local.send && once.remote.recv >= theirs.local.send);
+            prop_assert_eq!(theirs.reversed().reversed(), theirs);
+        }
+
+        /// All that the peer is to know is written.
+        #[test]
+        fn tables_are_written_whole(ours in segmented()) {
+            let lines: String = ours.attributes("qos").iter().map(|line| format!("a={line}\r\n")).collect();
+            let mut read = table(&lines).unwrap();
+            prop_assert_eq!(read.local.confirm, Flow::NONE);
+            read.local.confirm = ours.local.confirm;
+            prop_assert_eq!(read, ours);
+        }
     }
 
     /// What a peer says of our side does not change what we know of it.

@@ -87,7 +87,7 @@ impl<'a> Urn<'a> {
         Some(self.specific).filter(|_| self.is_in("service"))
     }
 
-    /// True for that service and those below it: `sos.fire` is `sos` too (RFC 5031 §4).
+    /// True for that service and those below it: `sos.fire` is `sos` too (RFC 5031 §3).
     pub fn is_service(self, wanted: &str) -> bool {
         self.service().is_some_and(|service| {
             let starts = service.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted));
@@ -179,7 +179,7 @@ mod tests {
         assert!(uri(&format!("urn:{}:y", "n".repeat(33))).as_urn().is_none());
     }
 
-    /// RFC 5031 §4.
+    /// RFC 5031 §3, §4.2.
     #[test]
     fn services() {
         for (text, emergency, fire) in [
