@@ -1,7 +1,13 @@
 //! What is timed: our parser, the floor under it, and its peers, all behind one type.
 
+use std::borrow::Borrow as _;
+use std::hint::black_box;
+
 use bytes::Bytes;
 use imscore_sip::Message;
+use imscore_sip::header::{MaxForwards, RecordRoute, Route, Via};
+use imscore_sip::transport::Transport;
+use imscore_sip::uri::SipUri;
 use memchr::memchr_iter;
 
 /// A parser under the clock. `parse` gives back a number that depends on all it read, so that none of the work is
@@ -26,6 +32,8 @@ pub fn parsers() -> Vec<Parser> {
         HTTPARSE,
         LINES,
         IMSCORE,
+        TYPED,
+        FORWARD,
         #[cfg(feature = "rsipstack")]
         RSIPSTACK,
     ]
@@ -91,6 +99,68 @@ fn identity(message: &Bytes) -> Option<usize> {
     )
 }
 
+/// Every header of the messages as its type.
+pub const TYPED: Parser = Parser {
+    name: "imscore, typed",
+    reads: "lines, then every value of every header decoded",
+    prepare: |message| typed(message).is_some().then(|| message.clone()),
+    parse: |message| typed(message).unwrap_or_default(),
+};
+
+macro_rules! count_values {
+    ($headers:expr; $($type:ident)*) => {{
+        let mut count = 0;
+        $(for value in $headers.typed::<imscore_sip::header::$type>() {
+            black_box(value.ok()?);
+            count += 1;
+        })*
+        count
+    }};
+}
+
+fn typed(message: &Bytes) -> Option<usize> {
+    let message = Message::parse(message.clone()).ok()?;
+    let headers = message.headers();
+    Some(count_values!(headers;
+        Via To From ContentLength CallId CSeq MaxForwards RecordRoute Contact Route PChargingVector PAccessNetworkInfo
+        Supported ContentType Allow UserAgent Require PAssertedIdentity Expires SessionExpires Event Authorization Accept
+        AcceptContact SubscriptionState SecurityVerify RequestDisposition Reason RSeq Privacy Path PVisitedNetworkId
+        PPreferredIdentity PAssertedService MinSe))
+}
+
+/// What a proxy does with the bytes of a message: of a request, one hop fewer, its own Route off, its Record-Route and Via
+/// on; of a response, its own Via off; then writing.
+pub const FORWARD: Parser = Parser {
+    name: "imscore, forward",
+    reads: "lines, the edits of a proxy, and writing",
+    prepare: |message| forward(message).is_some().then(|| message.clone()),
+    parse: |message| forward(message).unwrap_or_default(),
+};
+
+fn forward(message: &Bytes) -> Option<usize> {
+    let written = match Message::parse(message.clone()).ok()? {
+        Message::Request(mut request) => {
+            let headers = &mut request.headers;
+            let hops = headers.get::<MaxForwards>().ok()?.map_or(70, |hops| hops.0);
+            headers.set(&MaxForwards(hops - 1));
+            headers.pop_front::<Route>();
+            headers.push_front(OWN_ROUTE.with(RecordRoute::clone).borrow());
+            headers.push_front(&Via::new(Transport::Udp, "198.51.100.7:5060", "z9hG4bK0000000000d4f5378bda8143e6"));
+            request.to_bytes()
+        }
+        Message::Response(mut response) => {
+            response.headers.pop_front::<Via>();
+            response.to_bytes()
+        }
+    };
+    Some(written.len())
+}
+
+thread_local! {
+    static OWN_ROUTE: RecordRoute =
+        RecordRoute::new("sip:3c9a17e4f0d2b685@pcscf.ims.example;lr".parse::<SipUri>().expect("a URI"));
+}
+
 /// The same of rsipstack.
 #[cfg(feature = "rsipstack")]
 pub const RSIPSTACK: Parser = Parser {
@@ -140,6 +210,20 @@ mod tests {
                 assert!((parser.prepare)(&sample.bytes).is_some(), "{} rejects {}", parser.name, sample.name);
             }
         }
+    }
+
+    #[test]
+    fn a_hop_changes_what_a_hop_changes() {
+        let invite =
+            messages().into_iter().find(|sample| sample.name.contains("invite_ims")).expect("the INVITE").bytes;
+        let text = String::from_utf8(invite.to_vec()).expect("text");
+        let (via, route) = (text.find("Via: ").expect("a Via"), text.find("Record-Route: ").expect("a Record-Route"));
+        let added = forward(&invite).expect("it is read") as isize - text.len() as isize;
+        let own_via = "Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK0000000000d4f5378bda8143e6\r\n".len();
+        let own_route = "Record-Route: <sip:3c9a17e4f0d2b685@pcscf.ims.example;lr>\r\n".len();
+        let own_hop = "<sip:orig@scscf1.ims.mnc070.mcc999.3gppnetwork.org:5054;lr>, ".len();
+        assert!(via < route);
+        assert_eq!(added, (own_via + own_route) as isize - own_hop as isize);
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Headers {
     /// # Errors
     /// A value that does not follow the header's grammar.
     pub fn get<H: TypedHeader>(&self) -> Result<Option<H>, HeaderError> {
-        self.lines.iter().filter(|line| line.name() == H::NAME).find_map(|line| self.first_of(*line)).transpose()
+        self.typed().next().transpose()
     }
 
     /// All values of a header in order: repeated lines and comma lists alike.
@@ -120,10 +120,20 @@ impl Headers {
 
     /// The values of a header, decoded one by one as they are asked for.
     pub fn typed<H: TypedHeader>(&self) -> impl Iterator<Item = Result<H, HeaderError>> {
-        self.lines
-            .iter()
-            .filter(|line| line.name() == H::NAME)
-            .flat_map(|line| values::<H>(self.shared(*line)).filter(counts::<H>).map(decode))
+        let mut lines = self.lines.iter().filter(|line| line.name() == H::NAME);
+        let mut rest = None;
+        std::iter::from_fn(move || {
+            loop {
+                let line = match rest.take() {
+                    Some(rest) => rest,
+                    None => self.shared(*lines.next()?),
+                };
+                let value = if H::LIST { list::take_first(line, &mut rest) } else { line };
+                if counts::<H>(&value) {
+                    return Some(decode(value));
+                }
+            }
+        })
     }
 
     /// The value of the first line of that name, white space trimmed, folds as they stand.
@@ -280,12 +290,6 @@ impl Headers {
     /// As [`Headers::named`], and whether the value is folded.
     pub(crate) fn named_and_folded(&self) -> impl Iterator<Item = (Name, &[u8], bool)> {
         self.lines.iter().map(|line| (line.name(), self.value(*line), line.is_folded()))
-    }
-
-    /// The first value of a line.
-    fn first_of<H: TypedHeader>(&self, line: Line) -> Option<Result<H, HeaderError>> {
-        let line = self.shared(line);
-        if H::LIST { list::elements(line).find(counts::<H>).map(decode) } else { Some(decode(line)) }
     }
 
     fn position(&self, name: Name) -> Option<usize> {

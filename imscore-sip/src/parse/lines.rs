@@ -138,8 +138,8 @@ fn is_version(text: &[u8]) -> bool {
 /// The name of a line and where its value starts. White space may stand before the colon (RFC 3261 §25.1, HCOLON),
 /// and only SP and HTAB are white space.
 pub(super) fn header_name(line: &[u8], limits: &Limits) -> Option<(Name, usize)> {
-    // Names are short.
-    let colon = line.iter().position(|byte| matches!(byte, b':' | b'\n')).filter(|at| line[*at] == b':')?;
+    // Names are short. A line end in front of the colon makes it none.
+    let colon = line.iter().position(|byte| *byte == b':')?;
     let spelling = match line[..colon] {
         [.., b' ' | b'\t'] => line[..colon].trim_ascii_end(),
         _ => &line[..colon],

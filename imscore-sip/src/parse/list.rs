@@ -2,14 +2,19 @@
 
 use bytes::Bytes;
 
+/// The first value of a line, and in `rest` what stands behind its comma.
+pub(crate) fn take_first(line: Bytes, rest: &mut Option<Bytes>) -> Bytes {
+    let (element, behind) = cut(&line);
+    *rest = behind.map(|behind| line.slice_ref(behind));
+    if element.len() == line.len() { line } else { line.slice_ref(element) }
+}
+
 /// The values of one line, between commas that stand neither in quotes nor in angle brackets; white space trimmed.
 pub(crate) fn elements(line: Bytes) -> impl Iterator<Item = Bytes> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
         let line = rest.take()?;
-        let (element, behind) = cut(&line);
-        rest = behind.map(|behind| line.slice_ref(behind));
-        Some(line.slice_ref(element))
+        Some(take_first(line, &mut rest))
     })
 }
 
