@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use imscore_sip::sdp::{Direction, MediaAnswer, SdpLimits, Section, SessionDescription, check_answer, check_successor};
+use imscore_sip::sdp::{
+    Direction, MediaAnswer, SdpLimits, Section, SessionDescription, check_answer, check_successor, continues,
+};
 
 use super::input::Input;
 
@@ -22,6 +24,7 @@ pub fn sdp(data: &[u8]) {
     assert_eq!(description.to_bytes(), received, "what nobody edited has changed");
     looked_up(&description);
     answered(&description);
+    held(&description);
     for line in edits {
         edit(&mut description, &mut Input::new(line));
     }
@@ -55,6 +58,21 @@ fn looked_up(description: &SessionDescription) {
             assert_eq!(table.reversed().reversed(), table);
         }
     }
+}
+
+/// A change of direction and the version that goes with it.
+fn held(description: &SessionDescription) {
+    let mut held = description.clone();
+    held.increment_version();
+    let mut limits = SdpLimits::default();
+    limits.bytes += 1 << 16;
+    limits.attributes += 16;
+    for (index, _) in description.media().enumerate() {
+        assert!(held.set_direction(Section::Media(index), Direction::Inactive));
+    }
+    let again = SessionDescription::parse_with(held.to_bytes(), &limits).expect("a description on hold is one");
+    assert!(again.media().all(|media| media.direction() == Direction::Inactive && media.is_hold()));
+    assert!(continues(description, &again) && !continues(&again, description));
 }
 
 /// Whatever is offered can be answered, and the answer goes with it.

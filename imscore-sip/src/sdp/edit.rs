@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::{Line, Section, SessionDescription};
+use super::{Direction, Line, Origin, Section, SessionDescription};
 
 impl SessionDescription {
     /// Puts an address in the section's `c=`, of which one is left; adds it where there is none. False: there is no
@@ -63,6 +63,26 @@ impl SessionDescription {
         self.take_out(lines, |kind, value| kind == b'a' && is_named(value))
     }
 
+    /// Puts a direction in place of the section's own, behind all other attributes. False: there is no such section.
+    pub fn set_direction(&mut self, section: Section, direction: Direction) -> bool {
+        for other in [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive] {
+            self.remove_attribute(section, other.as_str());
+        }
+        self.add_attribute(section, direction.as_str(), None)
+    }
+
+    /// Counts the version in `o=` up by one, as each change of what was sent wants it (RFC 3264 §8).
+    pub fn increment_version(&mut self) {
+        let session = self.range(Section::Session).unwrap_or_default();
+        let Some(at) = self.find(session, b'o') else { return };
+        let text = self.text(self.lines[at]).to_string();
+        let Some(origin) = Origin::read(&text) else { return };
+        let version = incremented(origin.session_version);
+        let place = origin.session_version.as_ptr() as usize - text.as_ptr() as usize;
+        let behind = &text[place + origin.session_version.len()..];
+        self.lines[at] = self.add(b'o', format!("{}{version}{behind}", &text[..place]).as_bytes());
+    }
+
     /// Line ends in `value` become spaces, so that no line can be smuggled in by a value.
     fn add(&mut self, kind: u8, value: &[u8]) -> Line {
         let start = self.added.len() as u32;
@@ -96,6 +116,15 @@ impl SessionDescription {
         self.lines = kept;
         before.len() - self.lines.len()
     }
+}
+
+/// A number of any length, one larger.
+fn incremented(digits: &str) -> String {
+    let kept = digits.trim_end_matches('9');
+    let nines = digits.len() - kept.len();
+    let (front, last) = kept.split_at(kept.len().saturating_sub(1));
+    let last = last.bytes().next().map_or('1', |digit| char::from(digit + 1));
+    format!("{front}{last}{}", "0".repeat(nines))
 }
 
 #[cfg(test)]
@@ -151,6 +180,33 @@ mod tests {
         check(add(Section::Media(0), Some("a")), true, "m=video", "a=mid:a\r\nm=video");
         check(add(Section::Media(1), Some("b\r\nm=x")), true, "x:\u{fc}", "x:\u{fc}\r\na=mid:b  m=x\r\n");
         check(add(Section::Media(2), None), false, "", "");
+    }
+
+    #[test]
+    fn a_direction_stands_once() {
+        let hold = |section| move |sdp: &mut SessionDescription| sdp.set_direction(section, Direction::SendOnly);
+        check(hold(Section::Media(0)), true, "a=sendrecv \r\n", "a=sendonly\r\n");
+        check(hold(Section::Session), true, "m=audio", "a=sendonly\r\nm=audio");
+        check(hold(Section::Media(2)), false, "", "");
+    }
+
+    #[test]
+    fn versions_count_up() {
+        check(SessionDescription::increment_version, (), "o=- 1 1 IN", "o=- 1 2 IN");
+        for (before, after) in [
+            ("0", "1"),
+            ("9", "10"),
+            ("1999", "2000"),
+            ("18446744073709551615", "18446744073709551616"),
+            ("99999999999999999999", "100000000000000000000"),
+            ("009", "010"),
+        ] {
+            assert_eq!(incremented(before), after);
+        }
+        let text = "v=0\r\no=A B 7 9 IN IP4 h \r\n";
+        let mut description = SessionDescription::parse(text.into()).unwrap();
+        description.increment_version();
+        assert_eq!(description.to_string(), "v=0\r\no=A B 7 10 IN IP4 h \r\n");
     }
 
     #[test]
