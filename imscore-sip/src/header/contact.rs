@@ -10,6 +10,18 @@ use crate::parse::grammar::{delta_seconds, once};
 use crate::uri::{SipUri, Uri};
 
 /// Where to reach a phone, or `*`: all of its bindings.
+///
+/// ```
+/// use imscore_sip::header::{Contact, TypedHeader};
+///
+/// let text = "<sip:alice@192.0.2.7:5072;ob>;q=0.5;expires=600;reg-id=1;+sip.instance=\"<urn:uuid:1>\"";
+/// let phone = Contact::decode(&text.into())?;
+/// assert_eq!((phone.q(), phone.expires(), phone.reg_id()), (Some(500), Some(600), Some(1)));
+/// assert_eq!(phone.instance().as_deref(), Some("urn:uuid:1"));
+/// assert_eq!(Contact::new(phone.uri().expect("an address").clone()).with_expires(60).to_string(),
+///     "<sip:alice@192.0.2.7:5072;ob>;expires=60");
+/// # Ok::<(), imscore_sip::header::HeaderError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Contact {
     /// `*`, allowed in a REGISTER that removes every binding (RFC 3261 §10.2.2).

@@ -16,6 +16,18 @@ use crate::parse::part::{Part, push};
 use crate::uri::{self, SipUri, TelUri, Uri, is_its_text};
 
 /// `"Display name" <uri>;parameters`.
+///
+/// ```
+/// use imscore_sip::header::{From, NameAddr, TypedHeader};
+///
+/// let caller = From::decode(&"\"Alice \\\"A\\\"\" <sip:alice@ims.example>;tag=1928".into())?;
+/// assert_eq!(caller.display_name().as_deref(), Some("Alice \"A\""));
+/// assert_eq!((caller.uri().as_str(), caller.tag()), ("sip:alice@ims.example", Some("1928")));
+///
+/// let uri: imscore_sip::Uri = "tel:+15550100".parse().expect("a number");
+/// assert_eq!(NameAddr::new(uri).with_display_name("Bob").with_param("x", "a b").as_str(), "\"Bob\" <tel:+15550100>;x=\"a b\"");
+/// # Ok::<(), imscore_sip::header::HeaderError>(())
+/// ```
 #[derive(Clone)]
 pub struct NameAddr {
     text: ByteString,

@@ -15,6 +15,15 @@ use crate::transport::Transport;
 use crate::uri::{address, is_its_text};
 
 /// One hop that a request took: how it was sent and where its responses go.
+///
+/// ```
+/// use imscore_sip::header::{TypedHeader, Via};
+///
+/// let via = Via::decode(&"SIP/2.0/TCP [2001:db8::9]:5066 ;rport;branch=z9hG4bK74b".into())?;
+/// assert_eq!((via.transport(), via.host(), via.port()), ("TCP", "[2001:db8::9]", Some(5066)));
+/// assert_eq!(via.branch(), Some("z9hG4bK74b"));
+/// # Ok::<(), imscore_sip::header::HeaderError>(())
+/// ```
 #[derive(Clone)]
 pub struct Via {
     text: ByteString,

@@ -1,17 +1,6 @@
 //! Offer and answer in the messages of a dialog (RFC 3264 in RFC 3261 §13.2.1 and §14, RFC 3262 §5, RFC 3311 §5; RFC 6337
 //! draws them together): which description is an offer, which its answer, and which comes at the wrong time.
 //!
-//! ```text
-//!                 INVITE without offer
-//!      ┌────────────────────────────────────────┐
-//!      │                                        ▼
-//!  ┌────────┐  INVITE, PRACK, UPDATE  ┌──────────────────┐
-//!  │ Stable │ ──────────────────────▶ │      Offered     │ ◀── offer in a reliable 1xx or 2xx
-//!  └────────┘ ◀────────────────────── └──────────────────┘
-//!               1xx reliable, 2xx,
-//!               PRACK, ACK; a failure
-//! ```
-//!
 //! [`State`] is the pure machine: hand it every message of the dialog that could carry a description, with or without
 //! one. [`Exchange`] keeps the descriptions with it and holds each against the one before.
 
@@ -109,7 +98,17 @@ impl Refused {
     }
 }
 
-/// Where the exchanges of a dialog stand.
+/// Where the exchanges of a dialog stand: which offer is open, and whether an INVITE is.
+///
+/// ```text
+///               INVITE, PRACK, UPDATE with an offer
+///  ┌────────┐ ──────────────────────────────────────────▶ ┌─────────┐
+///  │ Stable │ ◀────────────────────────────────────────── │ Offered │
+///  └────────┘   answer: reliable 1xx, 2xx, PRACK, ACK;    └─────────┘
+///       │       or the request fails                           ▲
+///       │ INVITE without an offer                              │
+///       └──▶ the offer comes in a reliable 1xx or the 2xx ─────┘
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct State {
     offer: Offer,

@@ -1,16 +1,4 @@
 //! Preconditions (RFC 3312, RFC 4032): what must be reserved on both sides before a phone rings.
-//!
-//! Each side keeps a table, and writes it in attributes of a media section:
-//!
-//! ```text
-//!     a=curr:qos local none                 what is there on my side
-//!     a=curr:qos remote none                what is there on yours, as far as I know
-//!     a=des:qos mandatory local sendrecv    what there must be
-//!     a=des:qos optional remote sendrecv
-//!     a=conf:qos remote sendrecv            tell me when it is there on yours
-//! ```
-//!
-//! What one side calls local and sends, the other calls remote and receives: [`Preconditions::reversed`].
 
 use super::{Direction, Media, Section, SessionDescription};
 
@@ -55,6 +43,18 @@ pub struct Status {
 
 /// The table of one media section, for one type of condition. Of the segments either `end_to_end` is used, or the other
 /// two are.
+///
+/// Each side keeps a table, and writes it in attributes of a media section:
+///
+/// ```text
+///     a=curr:qos local none                 what is there on my side
+///     a=curr:qos remote none                what is there on yours, as far as I know
+///     a=des:qos mandatory local sendrecv    what there must be
+///     a=des:qos optional remote sendrecv
+///     a=conf:qos remote sendrecv            tell me when it is there on yours
+/// ```
+///
+/// What one side calls local and sends, the other calls remote and receives: [`Preconditions::reversed`].
 ///
 /// ```
 /// use imscore_sip::sdp::{Flow, Preconditions, SessionDescription};
