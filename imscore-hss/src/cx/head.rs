@@ -183,8 +183,8 @@ impl<'a, C: Command<'a>> Request<'a, C> {
     /// of the rest.
     pub fn read(message: &'a Message) -> Result<Self, Fault> {
         check::<C>(message.header(), true)?;
-        let head = RequestHead::read_avps(message.avps())?;
-        Ok(Self { head, command: C::read_avps(message.avps())? })
+        let (head, command) = read(message)?;
+        Ok(Self { head, command })
     }
 
     /// Writes the request, with identifiers yet to be set.
@@ -206,8 +206,8 @@ impl<'a, C: Command<'a>> Answer<'a, C> {
     /// As [`Request::read`].
     pub fn read(message: &'a Message) -> Result<Self, Fault> {
         check::<C>(message.header(), false)?;
-        let head = AnswerHead::read_avps(message.avps())?;
-        Ok(Self { head, command: C::read_avps(message.avps())? })
+        let (head, command) = read(message)?;
+        Ok(Self { head, command })
     }
 
     /// Writes the answer to a request with this header. A protocol error sets the E flag (RFC 6733 §7.1.3).
@@ -224,6 +224,19 @@ impl<'a, C: Command<'a>> Answer<'a, C> {
         self.command.write_avps(&mut out);
         out.finish()
     }
+}
+
+/// Reads two lists that stand in one message.
+#[inline]
+fn read<'a, H: Grammar<'a>, C: Grammar<'a>>(message: &'a Message) -> Result<(H, C), Fault> {
+    let (mut head, mut command) = (H::Draft::default(), C::Draft::default());
+    for avp in message.avps() {
+        let avp = avp?;
+        if !H::offer(&mut head, &avp)? && !C::offer(&mut command, &avp)? {
+            avp.ignore()?;
+        }
+    }
+    Ok((H::finish(head)?, C::finish(command)?))
 }
 
 fn check<'a, C: Command<'a>>(header: &Header, request: bool) -> Result<(), Fault> {

@@ -28,15 +28,40 @@ use super::write::Writer;
 
 /// A list of AVPs by their definitions: the contents of a command or of a group.
 pub trait Grammar<'a>: Sized {
-    /// Reads the AVPs.
+    /// What was read so far.
+    type Draft: Default;
+
+    /// Takes one AVP; false where it is none of the list.
     ///
     /// # Errors
-    /// 5005 for one that is missing, 5009 for one too many, 5001 for one that has to be known and is not, and whatever the
-    /// values have wrong.
-    fn read_avps(avps: Avps<'a>) -> Result<Self, Fault>;
+    /// 5009 for one too many, and whatever the value has wrong.
+    fn offer(draft: &mut Self::Draft, avp: &Avp<'a>) -> Result<bool, Fault>;
+
+    /// The whole of what was taken.
+    ///
+    /// # Errors
+    /// 5005 for an AVP that is missing.
+    fn finish(draft: Self::Draft) -> Result<Self, Fault>;
 
     /// Writes the AVPs.
     fn write_avps(&self, out: &mut Writer);
+
+    /// Reads AVPs that are of this list alone.
+    ///
+    /// # Errors
+    /// 5001 for one that has to be known and is not, what [`offer`](Grammar::offer) and [`finish`](Grammar::finish) find,
+    /// and AVPs that cannot be told apart.
+    #[inline]
+    fn read_avps(avps: Avps<'a>) -> Result<Self, Fault> {
+        let mut draft = Self::Draft::default();
+        for avp in avps {
+            let avp = avp?;
+            if !Self::offer(&mut draft, &avp)? {
+                avp.ignore()?;
+            }
+        }
+        Self::finish(draft)
+    }
 }
 
 /// Where an AVP is put while a list is read, and taken from when it is written.
@@ -125,31 +150,40 @@ macro_rules! grammar {
             }
         }
 
-        impl<'a> $crate::diameter::Grammar<'a> for $name $(<$life>)? {
-            #[inline]
-            fn read_avps(avps: $crate::diameter::Avps<'a>) -> Result<Self, $crate::diameter::Fault> {
-                #[allow(unused_imports)]
-                use $crate::diameter::{Fault, dictionary, grammar::Slot as _};
-                $(let mut $at: grammar!(@slot $many $type) = Default::default();)*
-                for avp in avps {
-                    let avp = avp?;
-                    $(if avp.is(&dictionary::$avp) {
-                        $at.fill(&avp, &dictionary::$avp)?;
-                        continue;
-                    })*
-                    avp.ignore()?;
-                }
-                Ok(Self { $($at: grammar!(@done $many $at $avp),)* })
+        const _: () = {
+            #[allow(unused_imports)]
+            use $crate::diameter::{Avp, Fault, Grammar, Writer, dictionary, grammar::Slot as _};
+
+            #[derive(Default)]
+            #[allow(missing_docs)]
+            pub struct Draft $(<$life>)? {
+                $($at: grammar!(@slot $many $type),)*
             }
 
-            #[inline]
             #[allow(unused_variables)]
-            fn write_avps(&self, out: &mut $crate::diameter::Writer) {
-                #[allow(unused_imports)]
-                use $crate::diameter::{dictionary, grammar::Slot as _};
-                $(grammar!(@write $many (self.$at) $avp out);)*
+            impl<'a> Grammar<'a> for $name $(<$life>)? {
+                type Draft = Draft $(<$life>)?;
+
+                #[inline]
+                fn offer(draft: &mut Self::Draft, avp: &Avp<'a>) -> Result<bool, Fault> {
+                    $(if avp.is(&dictionary::$avp) {
+                        draft.$at.fill(avp, &dictionary::$avp)?;
+                        return Ok(true);
+                    })*
+                    Ok(false)
+                }
+
+                #[inline]
+                fn finish(draft: Self::Draft) -> Result<Self, Fault> {
+                    Ok(Self { $($at: grammar!(@done $many (draft.$at) $avp),)* })
+                }
+
+                #[inline]
+                fn write_avps(&self, out: &mut Writer) {
+                    $(grammar!(@write $many (self.$at) $avp out);)*
+                }
             }
-        }
+        };
     };
 
     (@type one $type:ty) => { $type };
@@ -164,14 +198,14 @@ macro_rules! grammar {
     (@new some $at:ident) => { $at };
     (@new $many:ident $at:ident) => { Default::default() };
 
-    (@done one $at:ident $avp:ident) => { $at.ok_or_else(|| Fault::missing(&dictionary::$avp))? };
-    (@done some $at:ident $avp:ident) => {{
-        if $at.is_empty() {
+    (@done one ($value:expr) $avp:ident) => { $value.ok_or_else(|| Fault::missing(&dictionary::$avp))? };
+    (@done some ($value:expr) $avp:ident) => {{
+        if $value.is_empty() {
             return Err(Fault::missing(&dictionary::$avp));
         }
-        $at
+        $value
     }};
-    (@done $many:ident $at:ident $avp:ident) => { $at };
+    (@done $many:ident ($value:expr) $avp:ident) => { $value };
 
     (@write one ($value:expr) $avp:ident $out:ident) => { $out.avp(&dictionary::$avp, &$value) };
     (@write $many:ident ($value:expr) $avp:ident $out:ident) => { $value.put(&dictionary::$avp, $out) };
@@ -184,7 +218,7 @@ macro_rules! group {
         $crate::diameter::grammar::grammar! { $(#[$about])* pub struct $name $(<$life>)? { $($fields)* } }
 
         const _: () = {
-            use $crate::diameter::{Avp, Fault, Grammar, Value, Writer, dictionary::{Definition, Kind}};
+            use $crate::diameter::{Avp, Fault, Grammar as _, Value, Writer, dictionary::{Definition, Kind}};
 
             impl<'a> Value<'a> for $name $(<$life>)? {
                 const KINDS: &'static [Kind] = &[Kind::Grouped];

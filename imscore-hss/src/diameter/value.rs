@@ -45,10 +45,12 @@ impl<'a> Value<'a> for &'a str {
     #[inline]
     fn read(avp: &Avp<'a>, definition: &Definition) -> Result<&'a str, Fault> {
         let text = str::from_utf8(avp.data()).map_err(|_| Fault::value(avp))?;
+        // No early end: so that many bytes are looked at together.
+        let has = |strange: fn(u8) -> bool| avp.data().iter().fold(false, |found, byte| found | strange(*byte));
         let fits = if definition.kind == Kind::DiameterIdentity {
-            text.bytes().all(|byte| byte.is_ascii_graphic())
+            !has(|byte| !byte.is_ascii_graphic())
         } else if matches!(definition.kind, Kind::DiameterUri | Kind::IpFilterRule) {
-            text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+            !has(|byte| !matches!(byte, b' '..=b'~'))
         } else {
             true
         };
