@@ -237,6 +237,19 @@ impl Multipart {
     }
 }
 
+/// The content of that media type in the body of a message: the body itself, or the first such part of one of several, as
+/// an emergency call brings its session description.
+///
+/// # Errors
+/// As [`Multipart::of`].
+pub fn content(headers: &Headers, body: Bytes, media_type: &str) -> Result<Option<Bytes>, MimeError> {
+    if let Some(parts) = Multipart::of(headers, body.clone())? {
+        return Ok(parts.find(media_type).map(MimePart::body));
+    }
+    let is_it = headers.get::<ContentType>().is_ok_and(|found| found.is_some_and(|found| found.is(media_type)));
+    Ok(is_it.then_some(body))
+}
+
 /// What may still be read.
 struct Room<'a> {
     limits: &'a MimeLimits,
@@ -485,6 +498,10 @@ mod tests {
         ] {
             let crate::Message::Request(request) = crate::Message::parse(text(kind).into()).unwrap() else { panic!() };
             let found = Multipart::of(&request.headers, request.body());
+            let text = content(&request.headers, request.body(), "Text/Plain");
+            let body = if kind.contains("text") { Some(request.body()) } else { None };
+            let part = expected.map(|parts| if parts > 0 { Some("one".into()) } else { body });
+            assert_eq!(text, part, "{kind}");
             assert_eq!(found.map(|found| found.map_or(0, |found| found.parts().len())), expected, "{kind}");
         }
     }

@@ -1,9 +1,7 @@
 //! What an offer and an answer owe each other (RFC 3264): the same sections in the same places, ports of 0 for what is
-//! refused, directions that go together; and an answer made from an offer.
+//! refused, directions that go together.
 
 use std::net::IpAddr;
-
-use bytes::Bytes;
 
 use super::{Direction, Media, SessionDescription};
 
@@ -166,78 +164,6 @@ fn has_format(offer: &Media<'_>, answer: &Media<'_>, format: &str) -> bool {
     })
 }
 
-/// What one section is answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaAnswer {
-    /// Where its media are taken, not 0.
-    pub port: u16,
-    /// The formats that are taken, the best first; with RTP the payload types of the offer.
-    pub formats: Vec<String>,
-    /// What one wants; what the offer does not allow of it is left out.
-    pub direction: Direction,
-    /// Attributes beside the direction, `rtpmap:96 AMR-WB/16000`, `ptime:20`.
-    pub attributes: Vec<String>,
-}
-
-impl SessionDescription {
-    /// An answer from that address, section by section; `None` refuses one, and so does a port of 0 in the offer. Line
-    /// ends in what is given become spaces.
-    ///
-    /// The time is that of the offer (RFC 3264 §6); `session` numbers the description, `version` counts its changes (RFC 8866 §5.2).
-    ///
-    /// ```
-    /// use imscore_sip::sdp::{Direction, MediaAnswer, SessionDescription, check_answer};
-    ///
-    /// let offer = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-    ///     m=audio 4000 RTP/AVP 8 0\r\na=sendonly\r\nm=video 4002 RTP/AVP 34\r\n";
-    /// let offer = SessionDescription::parse(offer.into())?;
-    /// let text = offer.answer("192.0.2.7".parse().expect("an address"), (1, 1), |_, media| {
-    ///     let taken = media.formats().find(|format| *format == "8")?;
-    ///     let direction = Direction::SendRecv;
-    ///     Some(MediaAnswer { port: 5000, formats: vec![taken.to_string()], direction, attributes: vec![] })
-    /// });
-    /// let answer = SessionDescription::parse(text)?;
-    /// assert_eq!(check_answer(&offer, &answer), Ok(()));
-    /// assert!(answer.to_string().ends_with("m=audio 5000 RTP/AVP 8\r\na=recvonly\r\nm=video 0 RTP/AVP 34\r\n"));
-    /// # Ok::<(), imscore_sip::sdp::SdpError>(())
-    /// ```
-    pub fn answer(
-        &self,
-        address: IpAddr,
-        (session, version): (u64, u64),
-        mut choose: impl FnMut(usize, &Media<'_>) -> Option<MediaAnswer>,
-    ) -> Bytes {
-        let family = if address.is_ipv4() { "IP4" } else { "IP6" };
-        let mut text =
-            format!("v=0\r\no=- {session} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\n");
-        let mut line = |kind: char, value: &str| {
-            text.extend([kind, '=']);
-            text.extend(
-                value.chars().map(|character| if matches!(character, '\r' | '\n' | '\0') { ' ' } else { character }),
-            );
-            text.push_str("\r\n");
-        };
-        let time = self.lines().find(|(kind, _)| *kind == 't').map(|(_, value)| String::from_utf8_lossy(value));
-        line('t', time.as_deref().unwrap_or("0 0"));
-        for (index, media) in self.media().enumerate() {
-            let chosen = if media.is_refused() { None } else { choose(index, &media) };
-            let (port, formats) = match &chosen {
-                Some(chosen) if !chosen.formats.is_empty() => (chosen.port, chosen.formats.join(" ")),
-                Some(_) | None => (0, media.formats().collect::<Vec<_>>().join(" ")),
-            };
-            line('m', &format!("{} {port} {} {formats}", media.kind(), media.protocol()));
-            if let Some(mid) = media.mid() {
-                line('a', &format!("mid:{mid}"));
-            }
-            for chosen in chosen.iter().filter(|_| port != 0) {
-                chosen.attributes.iter().for_each(|attribute| line('a', attribute));
-                line('a', chosen.direction.answer_to(media.direction()).as_str());
-            }
-        }
-        text.into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,34 +270,5 @@ mod tests {
         ] {
             assert_eq!(sdp(&format!("m=audio 1 RTP/AVP 0\r\n{lines}")).media_at(0).unwrap().is_hold(), hold, "{lines}");
         }
-    }
-
-    #[test]
-    fn an_answer_is_made_from_an_offer() {
-        let offer = SessionDescription::parse(sdp(OFFER).to_string().replace("t=0 0", "t=7 8").into()).unwrap();
-        let text = offer.answer("2001:db8::7".parse().unwrap(), (5, 1), |index, media| {
-            assert_ne!(index, 1, "a section that was not offered");
-            Some(MediaAnswer {
-                port: 5_000,
-                formats: vec![media.formats().last()?.to_string()],
-                direction: Direction::SendRecv,
-                attributes: vec!["rtpmap:96 AMR-WB/16000".into(), "x\r\nm=evil".into()],
-            })
-        });
-        let answer = SessionDescription::parse(text).unwrap();
-        assert_eq!(check_answer(&offer, &answer), Ok(()));
-        assert_eq!(answer.lines().filter(|(kind, _)| *kind == 't').collect::<Vec<_>>(), [('t', &b"7 8"[..])]);
-        let ports: Vec<u16> = answer.media().map(|media| media.port()).collect();
-        assert_eq!(ports, [5_000, 0, 5_000]);
-        assert_eq!(answer.media_at(2).unwrap().direction(), Direction::RecvOnly);
-        assert_eq!(answer.media_at(0).unwrap().attribute("x  m=evil"), Some(""));
-        let none = SessionDescription::parse(offer.answer([192, 0, 2, 7].into(), (5, 1), |_, _| None)).unwrap();
-        assert_eq!(check_answer(&offer, &none), Ok(()));
-        assert!(none.media().all(|media| media.is_refused()));
-        let empty =
-            MediaAnswer { port: 1, formats: vec![], direction: Direction::SendRecv, attributes: vec!["x".into()] };
-        let refused =
-            SessionDescription::parse(offer.answer([192, 0, 2, 7].into(), (5, 1), |_, _| Some(empty.clone())));
-        assert!(refused.unwrap().media().all(|media| media.is_refused() && media.attributes().next().is_none()));
     }
 }

@@ -22,6 +22,7 @@
 
 mod answer;
 mod attributes;
+mod build;
 mod edit;
 mod exchange;
 mod fields;
@@ -32,8 +33,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-pub use answer::{MediaAnswer, Mismatch, check_answer, check_successor, continues};
+pub use answer::{Mismatch, check_answer, check_successor, continues};
 pub use attributes::{Bandwidth, Crypto, Rtcp, format_parameters};
+pub use build::{MediaAnswer, MediaOffer};
 pub use exchange::{Agreed, Carrier, Exchange, ExchangeError, Refused, Side, State, Step};
 pub use fields::{Attribute, Connection, Direction, Media, Origin, RtpMap};
 pub use precondition::{Flow, Preconditions, Status, Strength};
