@@ -75,6 +75,16 @@ impl PChargingVector {
     pub fn term_ioi(&self) -> Option<Cow<'_, str>> {
         self.param("term-ioi")
     }
+
+    /// The networks that the session passes through, as they stand: names with numbers, `void` for one that is not told.
+    pub fn transit_ioi(&self) -> Option<Cow<'_, str>> {
+        self.param("transit-ioi")
+    }
+
+    /// The identifier of another session that this one belongs to, a call before its transfer.
+    pub fn related_icid(&self) -> Option<Cow<'_, str>> {
+        self.param("related-icid")
+    }
 }
 
 impl PChargingFunctionAddresses {
@@ -139,6 +149,9 @@ mod tests {
         assert_eq!((vector.icid().as_deref(), vector.orig_ioi().as_deref()), (Some("c4;1"), Some("oslo.example")));
         assert_eq!((vector.icid_generated_at().as_deref(), vector.term_ioi()), (Some("[2001:db8::1]"), None));
         assert_eq!(vector.param("x").as_deref(), Some("AyretyU0dm+6O2/=="));
+        let passed = PChargingVector::decode(&"icid-value=1;transit-ioi=\"a.1, void\";related-icid=0".into()).unwrap();
+        assert_eq!((passed.transit_ioi().as_deref(), passed.related_icid().as_deref()), (Some("a.1, void"), Some("0")));
+        assert_eq!((vector.transit_ioi(), vector.related_icid()), (None, None));
         assert_eq!(
             PChargingVector::new("7").with_param("orig-ioi", "a.b").with_param("ICID-value", "8").to_string(),
             "orig-ioi=a.b;ICID-value=8"
