@@ -2,7 +2,7 @@
 //! them, and their twins among SIP URIs (RFC 3261 §19.1.6).
 
 use super::escape::{is_unreserved, push_escaped};
-use super::{SipUri, TelUri, UriError};
+use super::{Params, SipUri, TelUri, UriError};
 
 /// A number in a parameter, and within what it is valid where it is none of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ impl TelUri {
         Ok(format!("tel:{number}").parse::<TelUri>()?.with_param("phone-context", context))
     }
 
-    /// The same with the parameter in place of any of its name. The `phone-context` goes in front of all others, `ext` and
-    /// `isub` behind it, as RFC 3966 §3 has them.
+    /// The same with the parameter in place of any of its name, behind all others but those that RFC 3966 §3 has behind it:
+    /// `isub` and `ext` come first, then `phone-context`.
     #[must_use]
     pub fn with_param<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> TelUri {
         let mut param = String::from(";");
@@ -48,9 +48,10 @@ impl TelUri {
             push_escaped(&mut param, value.as_bytes(), is_value);
         }
         let others = self.params().without(name);
-        let goes_first = ["isub", "ext", "phone-context"].iter().any(|first| first.eq_ignore_ascii_case(name));
-        let params = if goes_first { param + &others } else { others + &param };
-        TelUri::of(self.number(), &params)
+        let behind = Params::of(&others).iter().find(|(other, _)| rank(other) > rank(name));
+        // What `find` gives back is a part of the text, its semicolon in front.
+        let at = behind.map_or(others.len(), |(other, _)| other.as_ptr() as usize - others.as_ptr() as usize - 1);
+        TelUri::of(self.number(), &format!("{}{param}{}", &others[..at], &others[at..]))
     }
 
     /// The same without the parameters of that name.
@@ -120,6 +121,12 @@ impl SipUri {
     }
 }
 
+/// Where among the parameters one stands (RFC 3966 §3).
+fn rank(name: &str) -> u8 {
+    let is = |known: &str| known.eq_ignore_ascii_case(name);
+    if is("isub") || is("ext") { 0 } else { 2 - u8::from(is("phone-context")) }
+}
+
 /// `paramchar` (RFC 3966 §3).
 fn is_value(byte: u8) -> bool {
     is_unreserved(byte) || matches!(byte, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$')
@@ -150,6 +157,9 @@ mod tests {
         for (edited, expected) in [
             (base.with_param("X", "a;b"), "tel:7042;phone-context=h;X=a%3Bb"),
             (base.with_param("phone-context", "+47"), "tel:7042;phone-context=+47;x=1"),
+            (base.with_param("ext", "9"), "tel:7042;ext=9;x=1;phone-context=h"),
+            (tel("tel:7;isub=1;y;z").with_param("Phone-Context", "h"), "tel:7;isub=1;Phone-Context=h;y;z"),
+            (tel("tel:7;phone-context=h;z").with_param("isub", "1"), "tel:7;isub=1;phone-context=h;z"),
             (base.with_param("npdi", None), "tel:7042;x=1;phone-context=h;npdi"),
             (base.without_param("x"), "tel:7042;phone-context=h"),
         ] {
