@@ -35,6 +35,8 @@ impl Multipart {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -57,5 +59,44 @@ mod tests {
         let parts = |count| std::iter::repeat_n(MimePart::new("a/b", ""), count);
         assert!(Multipart::build("mixed", parts(32)).is_ok());
         assert_eq!(Multipart::build("mixed", parts(33)).err(), Some(MimeError::Limit));
+    }
+
+    /// Content that has every reason to be taken for a boundary or a header.
+    fn text() -> impl Strategy<Value = String> {
+        const PIECES: &[&str] =
+            &["--", "imscore-0", "imscore-1", "\r\n", "\n", "\r", " ", "A: 1", "x", ":", "--imscore-0--"];
+        prop::collection::vec(prop::sample::select(PIECES), 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_built_reads_back(contents in prop::collection::vec(text(), 1..5), other in text()) {
+            let parts = contents.iter().map(|content| MimePart::new("a/b", content.clone()));
+            let built = Multipart::build("mixed", parts).unwrap();
+            let outer = Multipart::build("related", [built.clone().into_part(), MimePart::new("c/d", "")]).unwrap();
+            for body in [&built, &outer] {
+                let read = Multipart::read(body.content_type(), body.to_bytes()).unwrap();
+                let found: Vec<Bytes> = read.leaves().filter(|part| part.is("a/b")).map(MimePart::body).collect();
+                prop_assert_eq!(&found, &contents);
+                for part in read.leaves() {
+                    prop_assert_eq!(read.with_content(part, &part.body()), Ok(body.to_bytes()));
+                    // Of another content, either a boundary is in it, or it takes the place of that part alone.
+                    let Ok(edited) = read.with_content(part, other.as_bytes()) else { continue };
+                    let again = Multipart::read(body.content_type(), edited).unwrap();
+                    prop_assert_eq!(again.leaves().count(), read.leaves().count());
+                    prop_assert!(again.leaves().any(|part| part.body() == other));
+                }
+            }
+        }
+
+        #[test]
+        fn whatever_is_read_is_kept(texts in prop::collection::vec(text(), 0..6)) {
+            let content_type = ContentType::new("multipart/mixed").with_param("boundary", "imscore-0");
+            let body: String = texts.concat();
+            if let Ok(read) = Multipart::read(&content_type, body.clone().into()) {
+                prop_assert_eq!(read.to_bytes(), body.as_bytes());
+                prop_assert!(read.leaves().count() > 0);
+            }
+        }
     }
 }
