@@ -85,6 +85,17 @@ impl<T> Table<T> {
         Some(entry)
     }
 
+    /// All entries, by their places.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|(_, entry)| entry.as_ref())
+    }
+
+    /// The ids of all entries, by their places.
+    pub fn ids(&self) -> impl Iterator<Item = Id<T>> {
+        let taken = (0..).zip(&self.entries).filter(|(_, (_, entry))| entry.is_some());
+        taken.map(|(slot, (generation, _))| Id { slot, generation: *generation, of: PhantomData })
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.len() - self.free.len()
@@ -108,5 +119,8 @@ mod tests {
         let two = table.insert("two");
         assert_eq!((table.get(one), table.get(two), table.len()), (None, Some(&"two"), 1));
         assert_eq!(table.remove(one), None);
+        let three = table.insert("three");
+        table.remove(two);
+        assert_eq!((table.ids().collect::<Vec<_>>(), table.iter().count()), (vec![three], 1));
     }
 }

@@ -12,7 +12,7 @@ use clap::Parser;
 use imscore_sip::sdp::SessionDescription;
 use imscore_sip::tokio::{Endpoint, ListenAddress, Shutdown, now, seed};
 use imscore_sip::transport::Transport;
-use imscore_sip::ua::{Callee, Config, Event};
+use imscore_sip::ua::{Config, Event, UserAgent};
 use imscore_sip::{Method, Now, Owned, Request, Response, StatusCode, transaction};
 use tokio::net::UdpSocket;
 
@@ -36,8 +36,8 @@ async fn main() -> anyhow::Result<()> {
     let key = seed()?;
     let addresses = [Transport::Udp, Transport::Tcp].map(|transport| ListenAddress::new(transport, flags.listen));
     let endpoint = Endpoint::bind(addresses, |listeners| {
-        let callee = Callee::new(Config::new(transaction::Config::new(key, listeners)), now());
-        Owned::new(callee, now(), move |callee: &mut Callee, event, now| on_event(callee, event, rtp, now))
+        let agent = UserAgent::new(Config::new(transaction::Config::new(key, listeners)), now());
+        Owned::new(agent, now(), move |agent: &mut UserAgent, event, now| on_event(agent, event, rtp, now))
     })
     .await?;
     for listener in endpoint.listeners() {
@@ -47,20 +47,19 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn on_event(callee: &mut Callee, event: Event, rtp: SocketAddr, now: Now) {
-    match event {
-        Event::Request { id, request, .. } if request.is(&Method::Invite) => {
-            println!("call {}", request.headers.call_id().unwrap_or_default());
-            callee.respond(id, request.reply(StatusCode::RINGING), now);
-            callee.respond(id, accept(&request, rtp), now);
-        }
-        Event::Request { id, request, .. } => {
-            println!("{} {}", request.method(), String::from_utf8_lossy(&request.body()));
-            callee.respond(id, request.reply(StatusCode::OK), now);
-        }
-        Event::Confirmed { .. } => println!("the call is up"),
-        Event::Cancelled { .. } => println!("the caller gave up"),
-        Event::Ended { by, .. } => println!("the call is over: {by:?}"),
+fn on_event(agent: &mut UserAgent, event: Event, rtp: SocketAddr, now: Now) {
+    let Event::Request { id, request, .. } = event else { return println!("{event:?}") };
+    println!("{} {}", request.method(), request.headers.call_id().unwrap_or_default());
+    let responded = if request.is(&Method::Invite) {
+        let ringing = agent.respond(id, request.reply(StatusCode::RINGING), now);
+        ringing.and_then(|()| agent.respond(id, accept(&request, rtp), now))
+    } else if request.is(&Method::Update) {
+        agent.respond(id, accept(&request, rtp), now)
+    } else {
+        agent.respond(id, request.reply(StatusCode::OK), now)
+    };
+    if let Err(error) = responded {
+        println!("cannot respond: {error}");
     }
 }
 

@@ -43,4 +43,5 @@ pub use repetition::Repetition;
 pub use replaces::{replaced, replaces};
 pub use session_timer::{Refreshes, SessionTimer, Terms, TooSmall};
 pub use state::{Dialog, OutOfOrder};
+pub(crate) use subscription::before_end;
 pub use subscription::{Again, Notifier, Refused, Subscriber, Subscription};

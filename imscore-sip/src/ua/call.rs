@@ -1,41 +1,65 @@
-//! One call: its dialog, and the 2xx that waits for an ACK.
+//! One call: its dialogs, its descriptions, and the response that waits for an ACK.
 
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::time::Instant;
 
-use bytestring::ByteString;
-
-use super::DialogId;
-use crate::header::{CSeq, CallId, Contact, From, MaxForwards, RecordRoute, Route, To};
-use crate::message::{Method, Request, Response};
-use crate::transaction::ServerId;
+use crate::dialog::{Dialog, DialogId, Received, Reliable, Repetition, SessionTimer};
+use crate::header::RAck;
+use crate::message::{Request, Response};
+use crate::sdp::{Exchange, SessionDescription};
+use crate::table::Id;
+use crate::transaction::{ClientId, ServerId};
 use crate::transport::Flow;
 use crate::wheel::TimerHandle;
 
-/// A call from its INVITE to its end.
+/// Names a call of a [`UserAgent`](super::UserAgent), from its INVITE to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallHandle(pub(super) Id<Call>);
+
+/// Branches of one INVITE that are kept track of; those above are ended when they answer.
+pub(super) const BRANCHES: usize = 16;
+
+/// Responses that wait for the PRACK of the one before.
+pub(super) const QUEUE: usize = 8;
+
 pub(super) struct Call {
-    pub(super) dialog: DialogId,
-    /// The way that its last INVITE came.
-    pub(super) flow: Flow,
-    /// CSeq of the last request of the other side.
-    pub(super) sequence: u32,
-    /// Where the other side is: its last Contact (RFC 3261 §12.1.1, §12.2.2).
-    target: ByteString,
-    /// From the Record-Route of the INVITE, first hop first.
-    route_set: Vec<Route>,
-    /// Our side and the other, tags included, as From and To of our requests.
-    local: From,
-    remote: To,
+    /// The way that its last INVITE came or went.
+    pub(super) flow: Option<Flow>,
     pub(super) stage: Stage,
+    /// Before a 2xx to our INVITE, one for each branch that has answered; else exactly one.
+    pub(super) legs: Vec<Leg>,
+    /// What our INVITE offered, for each branch to go on from.
+    pub(super) offered: Exchange,
+    /// The call that ends when this one is answered.
+    pub(super) replaces: Option<Id<Call>>,
+    /// For an INVITE of the other side: its Call-ID, From tag and CSeq, by which another copy of it is known.
+    pub(super) began_with: Option<(DialogId, u32)>,
+    pub(super) alarms: [Option<TimerHandle>; 4],
+}
+
+/// What a call waits for, by its place in [`Call::alarms`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alarm {
+    /// To repeat the 2xx.
+    Repeat,
+    /// To repeat a reliable provisional response.
+    Reliable,
+    /// To refresh the session, or to end it.
+    Session,
+    /// To offer again after a 491.
+    Retry,
 }
 
 /// How far a call has come.
 pub(super) enum Stage {
-    /// An INVITE waits for its final response.
+    /// Our INVITE waits for its final response; it has no name where it could not be sent.
+    Calling(Option<ClientId>),
+    /// An INVITE of the other side waits for ours.
     Offered(Offer),
-    /// A 2xx waits for its ACK.
+    /// Our 2xx waits for its ACK.
     Answered(Answer),
-    /// The ACK has come.
-    Confirmed,
+    /// There was an ACK.
+    Up,
 }
 
 /// An INVITE that waits for its final response.
@@ -51,58 +75,93 @@ pub(super) struct Offer {
 pub(super) struct Answer {
     pub(super) offer: Offer,
     pub(super) response: Box<Response>,
-    /// What the next repetition waits for.
-    pub(super) interval: Duration,
-    pub(super) until: Instant,
-    pub(super) timer: TimerHandle,
+    pub(super) repetition: Repetition,
+    /// The owner has hung up: a BYE may go once the ACK has come (RFC 3261 §15).
+    pub(super) is_given_up: bool,
+}
+
+/// One dialog of a call with what was said in it.
+pub(super) struct Leg {
+    pub(super) dialog: Dialog,
+    pub(super) exchange: Exchange,
+    /// Reliable responses of the other side, and of ours.
+    pub(super) received: Received,
+    pub(super) reliable: Reliable,
+    /// Responses that wait for a PRACK.
+    pub(super) queue: VecDeque<Response>,
+    /// A reliable response with an offer: its PRACK takes our answer.
+    pub(super) unanswered: Option<RAck>,
+    pub(super) timer: Option<SessionTimer>,
+    /// A refresh of ours is on its way.
+    pub(super) is_refreshing: bool,
+    /// The other side takes UPDATE.
+    pub(super) takes_update: bool,
+    /// Our INVITE whose 2xx brought an offer: the ACK takes our answer.
+    pub(super) unacknowledged: Option<Box<Request>>,
+    /// The last ACK of ours, for when the 2xx comes again.
+    pub(super) ack: Option<Box<Request>>,
+    /// What to offer again after a 491.
+    pub(super) retry: Option<SessionDescription>,
+}
+
+impl Leg {
+    pub(super) fn new(dialog: Dialog, exchange: Exchange, random: u64) -> Leg {
+        Leg {
+            dialog,
+            exchange,
+            received: Received::default(),
+            reliable: Reliable::new(random),
+            queue: VecDeque::new(),
+            unanswered: None,
+            timer: None,
+            is_refreshing: false,
+            takes_update: false,
+            unacknowledged: None,
+            ack: None,
+            retry: None,
+        }
+    }
 }
 
 impl Call {
-    /// The call that an INVITE begins. `None`: a header that a dialog is made of is missing or cannot be read.
-    pub(super) fn begin(invite: &Request, id: ServerId, flow: Flow, local_tag: &str) -> Option<Call> {
-        let headers = &invite.headers;
-        let (to, from): (To, From) = (headers.first().ok()?, headers.first().ok()?);
-        let sequence = headers.cseq().ok()?.number;
-        Some(Call {
-            dialog: DialogId {
-                call_id: headers.first::<CallId>().ok()?.text().clone(),
-                local_tag: local_tag.into(),
-                remote_tag: from.tag().unwrap_or_default().into(),
-            },
+    pub(super) fn new(flow: Option<Flow>, stage: Stage) -> Call {
+        Call {
             flow,
-            sequence,
-            target: target(invite)?,
-            route_set: headers.typed::<RecordRoute>().map_while(Result::ok).map(|hop| Route(hop.0)).collect(),
-            local: From(to.with_tag(local_tag).0),
-            remote: To(from.0),
-            stage: Stage::Offered(Offer { id, sequence, is_first: true }),
-        })
+            stage,
+            legs: Vec::new(),
+            offered: Exchange::default(),
+            replaces: None,
+            began_with: None,
+            alarms: [None; 4],
+        }
     }
 
-    /// Goes on with a re-INVITE, which may come from elsewhere (RFC 3261 §12.2.2).
-    pub(super) fn offer_again(&mut self, invite: &Request, offer: Offer, flow: Flow) {
-        if let Some(target) = target(invite) {
-            self.target = target;
-        }
-        self.flow = flow;
-        self.stage = Stage::Offered(offer);
+    /// The dialog of the call, or of the branch that spoke last.
+    pub(super) fn leg(&mut self) -> Option<&mut Leg> {
+        self.legs.last_mut()
     }
 
-    /// A BYE of our side (RFC 3261 §12.2.1.1, §15.1.1): the first request of this side, and the last.
-    pub(super) fn bye(&self) -> Request {
-        let mut bye = Request::new(&Method::Bye, &self.target)
-            .with(MaxForwards(70))
-            .with(self.local.clone())
-            .with(self.remote.clone())
-            .with(CallId::new(self.dialog.call_id.clone()))
-            .with(CSeq { number: 1, method: Method::Bye });
-        for hop in &self.route_set {
-            bye.headers.push(hop);
+    pub(super) fn leg_of(&mut self, dialog: &DialogId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.dialog.id() == dialog)
+    }
+
+    /// True once there was a 2xx.
+    pub(super) fn is_up(&self) -> bool {
+        match &self.stage {
+            Stage::Calling(_) => false,
+            Stage::Offered(offer) => !offer.is_first,
+            Stage::Answered(_) | Stage::Up => true,
         }
-        bye
     }
 }
 
-fn target(invite: &Request) -> Option<ByteString> {
-    Some(invite.headers.first::<Contact>().ok()?.uri()?.text().clone())
+impl Answer {
+    pub(super) fn new(offer: Offer, response: Response, repetition: Repetition) -> Answer {
+        Answer { offer, response: Box::new(response), repetition, is_given_up: false }
+    }
+
+    /// When it is to be repeated.
+    pub(super) fn due(&self) -> Instant {
+        self.repetition.due()
+    }
 }

@@ -1,11 +1,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::*;
-use crate::message::StatusCode;
+use crate::message::{Method, Request, StatusCode};
 use crate::owned::Owned;
-use crate::testing::Ladder;
+use crate::testing::{Ladder, sdp_answer, sdp_offer_at};
+use crate::transaction;
 use crate::transport::Listener;
+use crate::ua::{Config, Event, UserAgent};
 use crate::{Engine, Now};
 
 /// What the owner was told.
@@ -18,13 +19,8 @@ fn bob(told: &Told, now: Now) -> impl FnOnce(Vec<Listener>) -> Box<dyn Engine<Ev
     move |listeners| {
         let mut config = Config::new(transaction::Config::new([1; 32], listeners));
         config.calls = 2;
-        let owner = move |callee: &mut Callee, event: Event, now: Now| {
-            told.borrow_mut().push(match &event {
-                Event::Request { request, .. } => request.method().to_string(),
-                Event::Cancelled { .. } => "cancelled".to_owned(),
-                Event::Confirmed { .. } => "confirmed".to_owned(),
-                Event::Ended { by, .. } => format!("{by:?}"),
-            });
+        let owner = move |callee: &mut UserAgent, event: Event, now: Now| {
+            told.borrow_mut().push(super::text(&event));
             let Event::Request { id, request, .. } = event else { return };
             let answers: &[StatusCode] = match (request.is(&Method::Invite), request.target()) {
                 (false, _) => &[StatusCode::OK],
@@ -32,9 +28,23 @@ fn bob(told: &Told, now: Now) -> impl FnOnce(Vec<Listener>) -> Box<dyn Engine<Ev
                 (true, target) if target.contains("at-once") => &[StatusCode::RINGING, StatusCode::OK],
                 (true, _) => &[StatusCode::RINGING],
             };
-            answers.iter().for_each(|status| callee.respond(id, request.reply(*status), now));
+            for status in answers {
+                let response = request.reply(*status);
+                let is_answer = request.is(&Method::Invite) && status.is_success();
+                let response =
+                    if is_answer { response.with_body("application/sdp", answer(&request)) } else { response };
+                callee.respond(id, response, now).unwrap();
+            }
         };
-        Box::new(Owned::new(Callee::new(config, now), now, owner))
+        Box::new(Owned::new(UserAgent::new(config, now), now, owner))
+    }
+}
+
+/// The description that goes into a 2xx.
+fn answer(invite: &Request) -> String {
+    match std::str::from_utf8(&invite.body()) {
+        Ok("") | Err(_) => sdp_offer_at("192.0.2.2", 40_000),
+        Ok(offer) => sdp_answer(offer, "192.0.2.2", 40_000),
     }
 }
 
@@ -226,7 +236,7 @@ fn requests_of_no_dialog_get_481() {
         "alice -> bob  BYE sip:bob@ims.example
          bob -> alice  481
          alice -> bob  INFO sip:bob@ims.example
-         bob -> alice  405  Allow='ACK, BYE, CANCEL, INVITE, MESSAGE, OPTIONS'
+         bob -> alice  405  Allow='ACK, BYE, CANCEL, INVITE, PRACK, UPDATE, MESSAGE, OPTIONS'
          alice -> bob  OPTIONS sip:bob@ims.example To=<sip:bob@ims.example>;tag=unknown
          bob -> alice  481
          alice -> bob  ACK sip:bob@ims.example To=<sip:bob@ims.example>;tag=unknown
@@ -260,8 +270,8 @@ fn a_request_older_than_the_last_gets_500() {
 #[test]
 fn what_cannot_be_served_is_refused() {
     check(
-        "alice -> bob  INVITE sip:bob@ims.example Require='100rel, path'
-         bob -> alice  420  Unsupported='100rel, path'
+        "alice -> bob  INVITE sip:bob@ims.example Require='100rel, precondition, path'
+         bob -> alice  420  Unsupported='precondition, path'
          alice -> bob  ACK
          alice -> bob  INVITE sip:bob@ims.example -Contact
          bob -> alice  400

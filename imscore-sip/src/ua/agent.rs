@@ -1,0 +1,272 @@
+//! The engine of a user agent.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use super::asked::{Asked, Challenged, Outcome, Purpose};
+use super::call::{self, Call, CallHandle};
+use super::event::{Event, NotSent, RequestHandle};
+use super::registration::Registration;
+use super::{Config, body};
+use crate::dialog::{Dialog, DialogId};
+use crate::engine::{Engine, Output, Ticket};
+use crate::hash::Keyed;
+use crate::header::Contact;
+use crate::message::{Message, Method, Request};
+use crate::now::Now;
+use crate::parse::ParseError;
+use crate::sdp::Agreed;
+use crate::table::{Id, Table};
+use crate::transaction::{self, Cause, ServerId, Timers, Transactions};
+use crate::transport::{Flow, Side};
+use crate::uri::SipUri;
+use crate::wheel::Wheel;
+
+/// A user agent: an [`Engine`] over the transaction layer.
+///
+/// What it does by itself, as a *caller*: it keeps an early dialog for each branch of a forked INVITE, acknowledges reliable
+/// provisional responses, repeats the ACK, and ends what answers too late or twice. As the *called*: it checks each request, and
+/// answers 400, 405, 415, 420, 422, 481, 482, 488, 491 or 500 where its clause says so (RFC 3261 §8.2, §12.2.2, §14.2); it
+/// makes provisional responses reliable where the caller wants it, and repeats a 2xx until its ACK comes, for 64*T1
+/// (§13.3.1.4). On *both* sides: To tags, Contacts, CSeq, offers and answers, session timers, 491 and the next attempt, CANCEL,
+/// BYE. *Registered*: it refreshes in time, and comes back after a failure. Challenges are answered twice at most, and for one
+/// realm.
+///
+/// A call that nobody ends lasts: [`UserAgent::hang_up`] ends it from this side.
+pub struct UserAgent {
+    pub(super) config: Config,
+    pub(super) transactions: Transactions,
+    pub(super) calls: Table<Call>,
+    pub(super) dialogs: HashMap<DialogId, Id<Call>, Keyed>,
+    /// Requests of calls that wait for the owner.
+    pub(super) waiting: HashMap<ServerId, (Id<Call>, Request), Keyed>,
+    /// Requests of ours that wait for their responses.
+    pub(super) asked: HashMap<transaction::ClientId, Asked, Keyed>,
+    pub(super) unreachable: Table<(Request, Purpose)>,
+    pub(super) registrations: Table<Registration>,
+    pub(super) challenged: Option<Challenged>,
+    pub(super) alarms: Wheel<Alarm>,
+    pub(super) events: VecDeque<Event>,
+    requests: u64,
+    /// As of the last input.
+    now: Now,
+}
+
+/// What a moment is for.
+#[derive(Clone, Copy)]
+pub(super) enum Alarm {
+    Call(Id<Call>, call::Alarm),
+    Registration(Id<Registration>),
+    /// A request had no way to go.
+    Unreachable(Id<(Request, Purpose)>),
+}
+
+/// Methods that an agent knows by itself.
+const METHODS: [Method; 6] = [Method::Ack, Method::Bye, Method::Cancel, Method::Invite, Method::Prack, Method::Update];
+
+/// Extensions that it knows by itself.
+const EXTENSIONS: [&str; 3] = ["100rel", "replaces", "timer"];
+
+impl UserAgent {
+    /// A user agent without calls.
+    pub fn new(config: Config, now: Now) -> UserAgent {
+        let keyed = Keyed::from_seed(&config.transactions.seed);
+        UserAgent {
+            transactions: Transactions::new(config.transactions.clone(), now),
+            calls: Table::default(),
+            dialogs: HashMap::with_hasher(keyed),
+            waiting: HashMap::with_hasher(keyed),
+            asked: HashMap::with_hasher(keyed),
+            unreachable: Table::default(),
+            registrations: Table::default(),
+            challenged: None,
+            alarms: Wheel::new(now.monotonic),
+            events: VecDeque::new(),
+            requests: 0,
+            config,
+            now,
+        }
+    }
+
+    /// How many calls there are, those that ring among them.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many requests of ours wait for a response, and how many moments are waited for beside those of transactions.
+    pub fn pending(&self) -> (usize, usize) {
+        (self.asked.len(), self.alarms.len())
+    }
+
+    /// Sends everything outside of dialogs there from now on.
+    pub fn set_proxy(&mut self, proxy: Flow) {
+        self.config.proxy = Some(proxy);
+    }
+
+    /// The dialog of a call; before our INVITE is answered, that of the branch that spoke last.
+    pub fn dialog(&self, call: CallHandle) -> Option<&Dialog> {
+        Some(&self.calls.get(call.0)?.legs.last()?.dialog)
+    }
+
+    /// What holds in a call, from the first answer on.
+    pub fn agreed(&self, call: CallHandle) -> Option<&Agreed> {
+        self.calls.get(call.0)?.legs.last()?.exchange.agreed()
+    }
+
+    /// Where this side is reached, on the listener of that flow: by its GRUU where a registrar gave it one (RFC 5627 §4.3).
+    /// `None`: there is no such listener.
+    pub fn contact(&self, flow: &Flow) -> Option<Contact> {
+        if let Some(gruu) = self.gruu() {
+            return Some(Contact::new(gruu.clone()));
+        }
+        self.address(flow).map(Contact::new)
+    }
+
+    /// Our address on the listener of that flow.
+    pub(super) fn address(&self, flow: &Flow) -> Option<SipUri> {
+        let listener = self.config.transactions.listeners.get(usize::from(flow.listener.0))?;
+        let uri: SipUri = format!("sip:{}", listener.sent_by).parse().ok()?;
+        let transport = listener.transport.as_str().to_ascii_lowercase();
+        Some(uri.with_user(&self.config.user).with_param("transport", transport.as_str()))
+    }
+
+    /// Sends a request outside of any dialog: MESSAGE, OPTIONS. From, To, Call-ID, CSeq, Max-Forwards, Route and Contact are
+    /// added where they are missing.
+    pub fn request(&mut self, mut request: Request, now: Now) -> RequestHandle {
+        let handle = self.new_handle();
+        let flow = self.complete(&mut request);
+        if let Some(flow) = &flow {
+            self.authorize_ahead(&mut request, flow);
+        }
+        self.ask(request, flow, Purpose::Own(handle), now);
+        handle
+    }
+
+    pub(super) fn new_handle(&mut self) -> RequestHandle {
+        self.requests += 1;
+        RequestHandle(self.requests)
+    }
+
+    pub(super) fn last_input(&self) -> Now {
+        self.now
+    }
+
+    pub(super) fn new_tag(&mut self) -> String {
+        format!("{:016x}", self.transactions.random())
+    }
+
+    pub(super) fn methods(&self) -> impl Iterator<Item = Method> {
+        METHODS.into_iter().chain(self.config.methods.iter().cloned())
+    }
+
+    pub(super) fn extensions(&self) -> impl Iterator<Item = &str> {
+        EXTENSIONS.into_iter().chain(self.config.supported.iter().map(|tag| tag.as_ref()))
+    }
+
+    pub(super) fn timers(&self, flow: Option<&Flow>) -> Timers {
+        let config = &self.config.transactions;
+        let listener = flow.and_then(|flow| config.listeners.get(usize::from(flow.listener.0)));
+        match listener.map(|listener| listener.side) {
+            Some(Side::Access) => config.access,
+            Some(Side::Core) | None => config.core,
+        }
+    }
+
+    /// The call of a dialog, and which.
+    pub(super) fn call_of(&self, dialog: &DialogId) -> Option<Id<Call>> {
+        self.dialogs.get(dialog).copied()
+    }
+
+    fn on_transaction(&mut self, event: transaction::Event, now: Now) {
+        use transaction::Event as Below;
+        match event {
+            Below::Request { id, request, flow } => self.on_request(id, request, flow, now),
+            Below::Ack { request, .. } => self.on_ack(request, now),
+            Below::Cancel { id, invite, request, .. } => self.on_cancel(id, invite, &request, now),
+            Below::Response { id, response } => self.on_response(id, response, now),
+            Below::Failed { id, cause } => self.on_failed(id, cause, now),
+            Below::ClientEnded { id } => {
+                self.asked.remove(&id);
+            }
+            Below::Unacknowledged { .. } | Below::Undelivered { .. } | Below::ServerEnded { .. } => {}
+        }
+    }
+
+    fn on_alarm(&mut self, alarm: Alarm, now: Now) {
+        match alarm {
+            Alarm::Call(key, call::Alarm::Repeat) => self.repeat(key, now),
+            Alarm::Call(key, call::Alarm::Reliable) => self.repeat_reliable(key, now),
+            Alarm::Call(key, call::Alarm::Session) => self.on_session_timer(key, now),
+            Alarm::Call(key, call::Alarm::Retry) => self.offer_again(key, now),
+            Alarm::Registration(key) => self.register_again(key, now),
+            Alarm::Unreachable(id) => {
+                if let Some((request, purpose)) = self.unreachable.remove(id) {
+                    self.conclude(&request, purpose, Outcome::Failed(Cause::Transport), now);
+                }
+            }
+        }
+    }
+
+    /// The description in the body of a message of the owner.
+    pub(super) fn own_description(
+        headers: &crate::message::Headers,
+        body: bytes::Bytes,
+    ) -> Result<Option<crate::sdp::SessionDescription>, NotSent> {
+        body::description(headers, body).map_err(NotSent::Description)
+    }
+}
+
+impl Engine for UserAgent {
+    type Event = Event;
+
+    fn handle_message(&mut self, message: Message, flow: Flow, now: Now) {
+        self.now = now;
+        self.transactions.handle_message(message, flow, now);
+    }
+
+    fn handle_malformed(&mut self, bytes: &[u8], error: ParseError, flow: Flow, now: Now) {
+        self.now = now;
+        self.transactions.handle_malformed(bytes, error, flow, now);
+    }
+
+    fn handle_flow_lost(&mut self, flow: Flow, now: Now) {
+        self.now = now;
+        self.transactions.handle_flow_lost(flow, now);
+        self.on_flow_lost(&flow, now);
+    }
+
+    fn handle_send_failed(&mut self, ticket: Ticket, now: Now) {
+        self.now = now;
+        self.transactions.handle_send_failed(ticket, now);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.now = now;
+        self.transactions.handle_timeout(now);
+        while let Some(alarm) = self.alarms.pop(now.monotonic) {
+            self.on_alarm(alarm, now);
+        }
+    }
+
+    fn poll_output(&mut self) -> Output<Event> {
+        loop {
+            let deadline = match self.transactions.poll_output() {
+                Output::Transmit(transmit) => return Output::Transmit(transmit),
+                Output::Event(event) => {
+                    self.on_transaction(event, self.now);
+                    continue;
+                }
+                Output::Wait(deadline) => deadline,
+            };
+            return match self.events.pop_front() {
+                Some(event) => Output::Event(event),
+                None => Output::Wait([deadline, self.alarms.next_deadline()].into_iter().flatten().min()),
+            };
+        }
+    }
+
+    fn owner(&self, message: &Message) -> Option<usize> {
+        self.transactions.owner(message)
+    }
+}

@@ -1,0 +1,280 @@
+//! Requests of ours: by which way they go, and what comes of challenges (RFC 3261 §8.1.2, §22).
+
+use super::UserAgent;
+use super::agent::Alarm;
+use super::call::{Call, Stage};
+use super::event::{Event, RequestHandle};
+use super::registration::Registration;
+use crate::dialog::DialogId;
+use crate::header::{Allow, CSeq, CallId, Contact, From, MaxForwards, Name, Route, Supported, To, TypedHeader};
+use crate::message::{Method, Request, Response, StatusCode};
+use crate::now::Now;
+use crate::proxy::route;
+use crate::table::Id;
+use crate::transaction::{Cause, ClientId};
+use crate::transport::{Flow, ListenerId};
+
+/// Answers to challenges that one request gets (threat I12).
+const ROUNDS: u8 = 2;
+
+/// A request of ours that waits for its final response, and for an INVITE for the end of its transaction.
+pub(super) struct Asked {
+    /// As it was sent, but for its Via.
+    pub(super) request: Request,
+    pub(super) flow: Flow,
+    pub(super) purpose: Purpose,
+    /// How often it was challenged.
+    pub(super) rounds: u8,
+}
+
+/// What a request of ours is for.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// To begin a call.
+    Invite(Id<Call>),
+    /// Something in a dialog of a call.
+    Within(Id<Call>, DialogId, Within),
+    /// To end a dialog that nobody here knows any more.
+    Bye,
+    /// To register.
+    Register(Id<Registration>),
+    /// The owner's own.
+    Own(RequestHandle),
+}
+
+/// What a request in a dialog is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    /// A re-INVITE.
+    Invite,
+    /// An UPDATE.
+    Update,
+    /// A PRACK.
+    Prack,
+    /// The owner's own.
+    Own(RequestHandle),
+}
+
+/// What came of a request.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Outcome {
+    Response(Response),
+    Failed(Cause),
+}
+
+impl Outcome {
+    pub(super) fn response(self) -> Option<Response> {
+        match self {
+            Outcome::Response(response) => Some(response),
+            Outcome::Failed(_) => None,
+        }
+    }
+
+    /// A 481 or 408, or as good as one: the other side no longer knows the dialog (RFC 3261 §12.2.1.2).
+    pub(super) fn ends_dialog(&self) -> bool {
+        match self {
+            Outcome::Response(response) => {
+                let status = response.status();
+                status == StatusCode::CALL_TRANSACTION_DOES_NOT_EXIST || status == StatusCode::REQUEST_TIMEOUT
+            }
+            Outcome::Failed(_) => true,
+        }
+    }
+}
+
+/// The challenge that was answered last, to answer it again before one is asked.
+pub(super) struct Challenged {
+    response: Response,
+    flow: Flow,
+    count: u32,
+}
+
+impl UserAgent {
+    /// Puts into a request outside of dialogs what it lacks: From, To, Call-ID, CSeq, Max-Forwards, Route, and where it has one
+    /// a Contact (RFC 3261 §8.1.1). The way that it goes by; `None`: its next hop is a name.
+    pub(super) fn complete(&mut self, request: &mut Request) -> Option<Flow> {
+        let tag = self.new_tag();
+        let from: From = request.headers.first().unwrap_or_else(|_| From(self.config.address()));
+        if from.tag().is_none() {
+            request.headers.set(&from.with_tag(&tag));
+        }
+        if !request.headers.contains(Name::TO)
+            && let Ok(target) = request.uri()
+        {
+            request.headers.push(&To::new(target));
+        }
+        if !request.headers.contains(Name::CALL_ID) {
+            let call_id = format!("{:016x}{:016x}", self.transactions.random(), self.transactions.random());
+            request.headers.push(&CallId::new(call_id));
+        }
+        if !request.headers.contains(Name::CSEQ) {
+            request.headers.push(&CSeq { number: 1, method: request.method() });
+        }
+        if !request.headers.contains(Name::MAX_FORWARDS) {
+            request.headers.push(&MaxForwards(70));
+        }
+        if !request.headers.contains(Name::ROUTE) && !request.is(&Method::Register) {
+            self.service_route().iter().for_each(|hop| request.headers.push(hop));
+        }
+        let flow = self.way(request);
+        let makes_dialog = [Method::Invite, Method::Subscribe, Method::Refer].iter().any(|method| request.is(method));
+        if makes_dialog && !request.headers.contains(Contact::NAME) {
+            self.add_contact(request, flow.as_ref());
+        }
+        flow
+    }
+
+    /// Contact, Supported and Allow of a request that sets a dialog up or refreshes it.
+    pub(super) fn add_contact(&self, request: &mut Request, flow: Option<&Flow>) {
+        if let Some(contact) = flow.and_then(|flow| self.contact(flow)) {
+            request.headers.push(&contact);
+        }
+    }
+
+    /// What an INVITE or UPDATE of ours says of what this side knows.
+    pub(super) fn add_abilities(&self, request: &mut Request) {
+        self.methods().for_each(|method| request.headers.push(&Allow(method)));
+        self.extensions().for_each(|tag| request.headers.push(&Supported::from(tag)));
+    }
+
+    /// The way of a request outside of dialogs: its next hop, where that is an address, else the proxy.
+    pub(super) fn way(&self, request: &Request) -> Option<Flow> {
+        let has_route = request.headers.contains(Route::NAME);
+        match self.config.proxy {
+            // The proxy stands in front of everything that says no other way.
+            Some(proxy) if !has_route => Some(proxy),
+            Some(proxy) => Some(self.flow_to(request).unwrap_or(proxy)),
+            None => self.flow_to(request),
+        }
+    }
+
+    /// The way to the next hop of a request, where it is an address.
+    pub(super) fn flow_to(&self, request: &Request) -> Option<Flow> {
+        let (transport, remote) = route::address(route::next_hop(request)?.as_sip()?)?;
+        if let Some(proxy) = self.config.proxy.filter(|proxy| (proxy.transport, proxy.remote) == (transport, remote)) {
+            return Some(proxy);
+        }
+        let listener = self.config.transactions.listeners.iter().position(|it| it.transport == transport)?;
+        Some(Flow { transport, listener: ListenerId(listener as u16), remote, connection: None })
+    }
+
+    /// Sends a request. Without a way it fails at once.
+    pub(super) fn ask(&mut self, request: Request, flow: Option<Flow>, purpose: Purpose, now: Now) -> Option<ClientId> {
+        match flow {
+            Some(flow) => Some(self.dispatch(Asked { request, flow, purpose, rounds: 0 }, now)),
+            None => {
+                self.alarms.set(now.monotonic, Alarm::Unreachable(self.unreachable.insert((request, purpose))));
+                None
+            }
+        }
+    }
+
+    /// Answers the last challenge of that neighbour before it asks again (RFC 3261 §22.2).
+    pub(super) fn authorize_ahead(&mut self, request: &mut Request, flow: &Flow) {
+        let cnonce = self.new_tag();
+        if let Some(challenged) = self.challenged.as_mut().filter(|challenged| challenged.flow.remote == flow.remote)
+            && let Some(login) = self.config.login()
+        {
+            challenged.count += 1;
+            // What was answered once is answered again; if not, there will be another challenge.
+            let _ = login.authorize(request, &challenged.response, &cnonce, challenged.count);
+        }
+    }
+
+    fn dispatch(&mut self, mut asked: Asked, now: Now) -> ClientId {
+        route::make_strict(&mut asked.request);
+        let id = self.transactions.request(asked.request.clone(), asked.flow, None, now);
+        self.asked.insert(id, asked);
+        id
+    }
+
+    pub(super) fn on_response(&mut self, id: ClientId, response: Response, now: Now) {
+        if response.check().is_err() {
+            return;
+        }
+        let status = response.status();
+        let Some(asked) = self.asked.get(&id) else { return };
+        let is_invite = asked.request.is(&Method::Invite);
+        if status.is_provisional() {
+            if let Purpose::Invite(key) = asked.purpose {
+                self.on_progress(key, id, response, now);
+            }
+            return;
+        }
+        if is_invite && status.is_success() {
+            // There may be more of them, until the transaction ends.
+            return self.on_invite_success(id, response, now);
+        }
+        let Some(asked) = self.asked.remove(&id) else { return };
+        if let Some(again) = self.authorized(&asked, &response) {
+            let purpose = again.purpose.clone();
+            let id = self.dispatch(again, now);
+            return self.is_asked_again(&purpose, id);
+        }
+        self.conclude(&asked.request, asked.purpose, Outcome::Response(response), now);
+    }
+
+    pub(super) fn on_failed(&mut self, id: ClientId, cause: Cause, now: Now) {
+        if let Some(asked) = self.asked.remove(&id) {
+            self.conclude(&asked.request, asked.purpose, Outcome::Failed(cause), now);
+        }
+    }
+
+    /// The same request with the answer to a challenge and the next CSeq (RFC 3261 §22.2). `None`: it was no challenge, or one
+    /// that is not answered: of another realm, of somebody in a dialog (threat I11), or one too many (threat I12).
+    fn authorized(&mut self, asked: &Asked, response: &Response) -> Option<Asked> {
+        let is_challenge =
+            [StatusCode::UNAUTHORIZED, StatusCode::PROXY_AUTHENTICATION_REQUIRED].contains(&response.status());
+        let in_dialog = matches!(asked.purpose, Purpose::Within(..) | Purpose::Bye);
+        if !is_challenge || asked.rounds >= ROUNDS || in_dialog && !self.config.answers_in_dialog {
+            return None;
+        }
+        let cnonce = self.new_tag();
+        let mut request = asked.request.clone();
+        self.config.login()?.authorize(&mut request, response, &cnonce, 1).ok()?;
+        let number = self.next_number(asked)?;
+        request.headers.set(&CSeq { number, method: request.method() });
+        if !in_dialog {
+            self.challenged = Some(Challenged { response: response.clone(), flow: asked.flow, count: 1 });
+        }
+        Some(Asked { request, rounds: asked.rounds + 1, purpose: asked.purpose.clone(), flow: asked.flow })
+    }
+
+    /// The CSeq of a request that goes again.
+    fn next_number(&mut self, asked: &Asked) -> Option<u32> {
+        match &asked.purpose {
+            Purpose::Within(call, dialog, _) => Some(self.calls.get_mut(*call)?.leg_of(dialog)?.dialog.next_sequence()),
+            Purpose::Register(key) => Some(self.registrations.get_mut(*key)?.next_sequence()),
+            Purpose::Invite(_) | Purpose::Bye | Purpose::Own(_) => Some(asked.request.headers.cseq().ok()?.number + 1),
+        }
+    }
+
+    /// An INVITE goes under another name now, by which it can be cancelled.
+    pub(super) fn is_asked_again(&mut self, purpose: &Purpose, id: ClientId) {
+        if let Purpose::Invite(key) = purpose
+            && let Some(call) = self.calls.get_mut(*key)
+        {
+            call.stage = Stage::Calling(Some(id));
+        }
+    }
+
+    /// A final response other than 2xx to INVITE, or none.
+    pub(super) fn conclude(&mut self, request: &Request, purpose: Purpose, outcome: Outcome, now: Now) {
+        match purpose {
+            Purpose::Invite(key) => self.on_invite_failure(key, request, outcome, now),
+            Purpose::Within(key, dialog, Within::Invite) => self.on_reinvite_failure(key, &dialog, outcome, now),
+            Purpose::Within(key, dialog, Within::Update) => self.on_update_outcome(key, &dialog, request, outcome, now),
+            Purpose::Within(key, dialog, Within::Prack) => self.on_prack_outcome(key, &dialog, outcome),
+            Purpose::Within(_, _, Within::Own(handle)) | Purpose::Own(handle) => self.tell_outcome(handle, outcome),
+            Purpose::Register(key) => self.on_register_outcome(key, outcome, now),
+            Purpose::Bye => {}
+        }
+    }
+
+    fn tell_outcome(&mut self, request: RequestHandle, outcome: Outcome) {
+        self.events.push_back(match outcome {
+            Outcome::Response(response) => Event::Response { request, response },
+            Outcome::Failed(cause) => Event::Failed { request, cause },
+        });
+    }
+}

@@ -1,0 +1,81 @@
+//! What a user agent is built with.
+
+use bytestring::ByteString;
+
+use crate::auth::Login;
+use crate::dialog;
+use crate::header::NameAddr;
+use crate::message::Method;
+use crate::transaction;
+use crate::transport::Flow;
+use crate::uri::Uri;
+
+/// Settings of a [`UserAgent`](super::UserAgent).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Of the transaction layer.
+    pub transactions: transaction::Config,
+    /// Who speaks: the From of requests, the address of record of registrations.
+    pub identity: Uri,
+    /// How the identity is shown.
+    pub display_name: Option<ByteString>,
+    /// Where requests outside of dialogs go, and those of dialogs whose next hop is a name. `None`: only hosts that are
+    /// addresses can be reached; whoever resolves names sets it anew.
+    pub proxy: Option<Flow>,
+    /// The URN of this phone, `urn:uuid:…`: asks for GRUUs, and for more than one flow (RFC 5626 §4.1, RFC 5627 §4.1).
+    pub instance: Option<ByteString>,
+    /// User part of the Contact.
+    pub user: ByteString,
+    /// Calls at one time, those that ring among them. Above it an INVITE gets 486.
+    pub calls: usize,
+    /// Methods that the owner serves beside those that the agent knows by itself. Others get 405.
+    pub methods: Vec<Method>,
+    /// Option tags that a Require may name beside those that the agent knows by itself. Others get 420.
+    pub supported: Vec<ByteString>,
+    /// What is asked for and taken in session timers (RFC 4028). `None`: none are asked for; those of others are kept to.
+    pub session_timer: Option<dialog::Terms>,
+    /// Whether a challenge within a dialog is answered. Whoever is at the other end can send one, and gets a hash to guess the
+    /// password from; so it is off unless the proxy is known to ask there.
+    pub answers_in_dialog: bool,
+    pub(super) login: Option<Login>,
+}
+
+impl Config {
+    /// The defaults, over this transaction layer: 10,000 calls, MESSAGE and OPTIONS, no login.
+    pub fn new(transactions: transaction::Config) -> Config {
+        Config {
+            transactions,
+            identity: crate::uri::SipUri::new("anonymous.invalid").expect("a host name").with_user("anonymous").into(),
+            display_name: None,
+            proxy: None,
+            instance: None,
+            user: ByteString::from_static("callee"),
+            calls: 10_000,
+            methods: vec![Method::Message, Method::Options],
+            supported: Vec::new(),
+            session_timer: None,
+            answers_in_dialog: false,
+            login: None,
+        }
+    }
+
+    /// Answers challenges of that realm, and of no other.
+    #[must_use]
+    pub fn with_login(self, username: &str, password: &str, realm: &str) -> Config {
+        Config { login: Some(Login::new(username, password).with_realm(realm)), ..self }
+    }
+
+    pub(super) fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+
+    /// The identity with its name.
+    pub(super) fn address(&self) -> NameAddr {
+        let address = NameAddr::new(self.identity.clone());
+        match &self.display_name {
+            Some(name) => address.with_display_name(name),
+            None => address,
+        }
+    }
+}
