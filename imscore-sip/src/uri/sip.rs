@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytestring::ByteString;
 use memchr::memchr;
 
-use super::escape::{is_escaped, is_unreserved, push_escaped};
+use super::escape::{is_escaped, is_unreserved, push_escaped, same_in_any_case};
 use super::{MAX_LEN, Params, UriError, legible};
 use crate::parse::class::Class;
 use crate::parse::grammar::{self, MAX_NAME, MAX_PARAMS};
@@ -328,7 +328,9 @@ fn check_params(params: &[u8]) -> Result<(), UriError> {
 pub(super) fn named_once(params: &[u8], valid: impl Fn(&[u8], Option<&[u8]>) -> bool) -> Result<(), UriError> {
     let pairs = || params.split(|byte| *byte == b';').skip(1).map(name_and_value);
     for (count, (name, value)) in pairs().enumerate() {
-        let repeated = || pairs().take(count).any(|(other, _)| other.eq_ignore_ascii_case(name));
+        // What is valid is ASCII.
+        let text = |name| std::str::from_utf8(name).unwrap_or_default();
+        let repeated = || pairs().take(count).any(|(other, _)| same_in_any_case(text(other), text(name)));
         if count == MAX_PARAMS || name.len() > MAX_NAME || !valid(name, value) || repeated() {
             return Err(UriError::Parameter);
         }
@@ -417,6 +419,7 @@ mod tests {
             ("sip:h;a=", UriError::Parameter),
             ("sip:h;lr;LR=on", UriError::Parameter),
             ("sip:h;x=1;y;X=2", UriError::Parameter),
+            ("sip:h;lr;%4Cr", UriError::Parameter),
             ("sip:h?", UriError::Headers),
             ("sip:h?a", UriError::Headers),
             (&many, UriError::Parameter),
