@@ -14,8 +14,9 @@ pub(super) fn tags<'a, 'slot>(
 }
 
 /// Defines header types that are an address with parameters. `bare`: whether it may stand without angle brackets.
+/// `nameless`: no display name may stand in front of them.
 macro_rules! addresses {
-    ($($(#[$doc:meta])* $type:ident $name:ident list: $list:literal bare: $bare:expr;)*) => {$(
+    ($($(#[$doc:meta])* $type:ident $name:ident list: $list:literal bare: $bare:expr $(, nameless: $nameless:literal)?;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash)]
         pub struct $type(pub $crate::header::NameAddr);
@@ -40,7 +41,13 @@ macro_rules! addresses {
             fn decode(value: &bytestring::ByteString) -> Result<$type, $crate::header::HeaderError> {
                 use $crate::header::{NameAddr, address::tags, decode};
                 let mut tag = None;
-                decode::<$type, _>(value, |value| NameAddr::read(value, $bare, tags(&mut tag))).map($type)
+                decode::<$type, _>(value, |value| {
+                    let address = NameAddr::read(value, $bare, tags(&mut tag))?;
+                    $(if $nameless && address.display_name().is_some() {
+                        return Err($crate::header::Cause::Malformed);
+                    })?
+                    Ok($type(address))
+                })
             }
         }
 

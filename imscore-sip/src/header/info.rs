@@ -7,11 +7,11 @@ use super::address::{BARE, addresses};
 
 addresses! {
     /// What a phone is to ring with, or be rung back with (RFC 3261 §20.4).
-    AlertInfo ALERT_INFO list: true bare: !BARE;
+    AlertInfo ALERT_INFO list: true bare: !BARE, nameless: true;
     /// More about whoever calls or is called (RFC 3261 §20.9).
-    CallInfo CALL_INFO list: true bare: !BARE;
+    CallInfo CALL_INFO list: true bare: !BARE, nameless: true;
     /// More about an error (RFC 3261 §20.18).
-    ErrorInfo ERROR_INFO list: true bare: !BARE;
+    ErrorInfo ERROR_INFO list: true bare: !BARE, nameless: true;
 }
 
 impl CallInfo {
@@ -34,7 +34,9 @@ mod tests {
         let tone = AlertInfo::new("urn:alert:service:call-waiting".parse::<crate::Uri>().unwrap());
         assert_eq!(tone.to_string(), "<urn:alert:service:call-waiting>");
         assert_eq!(AlertInfo::decode(&tone.to_string().into()).unwrap(), tone);
-        for text in ["", "https://h/x", "<>", "<https://h/x", "<https://h/x>;"] {
+        for text in
+            ["", "https://h/x", "<>", "<https://h/x", "<https://h/x>;", "X <https://h/x>", "\"X\" <https://h/x>"]
+        {
             assert!(ErrorInfo::decode(&text.into()).is_err(), "{text}");
         }
     }

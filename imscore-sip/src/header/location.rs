@@ -11,7 +11,7 @@ use crate::parse::params::push_quoted;
 
 addresses! {
     /// Where the location stands: a part of the body, `<cid:…>`, or at a server (RFC 6442 §4.1).
-    Geolocation GEOLOCATION list: true bare: !BARE;
+    Geolocation GEOLOCATION list: true bare: !BARE, nameless: true;
 }
 
 words! {

@@ -9,7 +9,7 @@ addresses! {
     /// By what an HSS finds the profile of a request: a wildcarded identity (RFC 5002).
     PProfileKey P_PROFILE_KEY list: false bare: BARE;
     /// The HSS that an I-CSCF has found for the S-CSCF: `<aaa://hss.ims.example>` (RFC 4457).
-    PUserDatabase P_USER_DATABASE list: false bare: !BARE;
+    PUserDatabase P_USER_DATABASE list: false bare: !BARE, nameless: true;
     /// Who pays (RFC 8496).
     PChargeInfo P_CHARGE_INFO list: false bare: BARE;
     /// Another identity of the one who calls or is called (TS 24.229 §7.2.20).

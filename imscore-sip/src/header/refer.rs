@@ -11,7 +11,7 @@ parameterised! {
 
 addresses! {
     /// Where to subscribe to what comes of a REFER (RFC 7614).
-    ReferEventsAt REFER_EVENTS_AT list: false bare: !BARE;
+    ReferEventsAt REFER_EVENTS_AT list: false bare: !BARE, nameless: true;
 }
 
 impl ReferSub {
