@@ -5,6 +5,7 @@
 //! in `corpus/` and the inputs that once failed, which are kept among them; `examples/tests/fuzz_corpus.rs` makes them
 //! tests of the main workspace.
 
+mod diameter;
 mod edits;
 mod header;
 mod input;
@@ -14,6 +15,7 @@ mod sdp;
 mod stream;
 mod uri;
 
+pub use diameter::diameter;
 pub use edits::edits;
 pub use header::typed_header;
 pub use message::message;
@@ -49,5 +51,5 @@ mod replay {
         )*};
     }
 
-    targets! { message edits uri typed_header stream sdp mime }
+    targets! { message edits uri typed_header stream sdp mime diameter }
 }
