@@ -109,7 +109,8 @@ pub fn check_answer(offer: &SessionDescription, answer: &SessionDescription) -> 
             return Err(Mismatch::NotOffered(index));
         }
         // Formats are compared as codecs: an answer may have payload types of its own.
-        if offered.is_rtp() && !answered.formats().any(|format| has_format(&offered, &answered, format)) {
+        let is_shared = |format| has_format(&offered, &answered, format);
+        if offered.is_rtp() && !answered.formats().take(PAYLOADS).any(is_shared) {
             return Err(Mismatch::Formats(index));
         }
         let (asked, given) = (offered.direction(), answered.direction());
@@ -150,6 +151,9 @@ fn is_below(one: &str, other: &str) -> bool {
     (one.len(), one) < (other.len(), other)
 }
 
+/// Formats of a section that are looked at: there are no more payload types, and strangers may write thousands.
+const PAYLOADS: usize = 128;
+
 /// True where a format of an answer is one of the offer: the same codec, or the same name where the answer says no more.
 fn has_format(offer: &Media<'_>, answer: &Media<'_>, format: &str) -> bool {
     let codec = |media: &Media<'_>, format: &str| {
@@ -158,7 +162,7 @@ fn has_format(offer: &Media<'_>, answer: &Media<'_>, format: &str) -> bool {
     };
     let is_told = format.parse().is_ok_and(|payload| answer.rtpmap(payload).is_some());
     let answered = codec(answer, format);
-    offer.formats().any(|offered| {
+    offer.formats().take(PAYLOADS).any(|offered| {
         let same_name = offered == format && !is_told;
         same_name || answered.is_some() && answered == codec(offer, offered)
     })
@@ -210,6 +214,11 @@ mod tests {
         let unknown = |format| sdp(&format!("m=audio 1 RTP/AVP {format}\r\n"));
         assert_eq!(check_answer(&unknown(97), &unknown(97)), Ok(()));
         assert_eq!(check_answer(&unknown(97), &unknown(98)), Err(Mismatch::Formats(0)));
+        let many = |first, last| sdp(&format!("m=audio 1 RTP/AVP {}{last}\r\n", format!("{first} ").repeat(127)));
+        assert_eq!(check_answer(&many(96, 97), &many(98, 97)), Ok(()));
+        let more = |first| sdp(&format!("m=audio 1 RTP/AVP {}97\r\n", format!("{first} ").repeat(128)));
+        assert_eq!(check_answer(&more(96), &many(98, 97)), Err(Mismatch::Formats(0)));
+        assert_eq!(check_answer(&many(96, 97), &more(98)), Err(Mismatch::Formats(0)));
         let bundled = sdp("m=video 0 RTP/AVP 34\r\na=bundle-only\r\n");
         assert_eq!(check_answer(&bundled, &sdp("m=video 1 RTP/AVP 34\r\n")), Ok(()));
     }
