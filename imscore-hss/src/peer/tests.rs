@@ -374,6 +374,8 @@ fn election() {
     // It is below z: z decides, and answers on ours.
     let theirs = world.accept([192, 0, 2, 9]).unwrap();
     world.give(theirs, cer("z.ims.example"));
+    // Nor does it ask anything before.
+    world.give(theirs, ppr("z.ims.example", 1, 1));
     world.expect(&[]);
     world.cea(2, "z.ims.example", 2001);
     world.expect(&[&format!("close {theirs}"), "up z.ims.example"]);

@@ -307,7 +307,9 @@ impl Peers {
             },
             (CommandCode::DISCONNECT_PEER, false) if common => self.drive(at, machine::Event::Dpa, now),
             (CommandCode::DEVICE_WATCHDOG | CommandCode::CAPABILITIES_EXCHANGE, false) => {}
-            (_, true) => self.asked(at, connection, message, now),
+            (_, true) if self.peer(at).open() == Some(connection) => self.asked(at, connection, message, now),
+            // Before the exchange is over and after a leave nothing is asked (RFC 6733 §5.6).
+            (_, true) => self.counters.refused += 1,
             (_, false) => self.answered(connection, message, now),
         }
     }
