@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diameter::base::{OcOlr, ReportType};
-use crate::diameter::dictionary::{OC_OLR, OC_SUPPORTED_FEATURES};
+use crate::diameter::dictionary::{OC_OLR, OC_SUPPORTED_FEATURES, ORIGIN_HOST, ORIGIN_REALM};
 use crate::diameter::{ApplicationId, Message};
 
 /// Validity of a report that says none (RFC 7683 §7.5), and the longest that is believed.
@@ -30,14 +30,15 @@ struct Report {
 
 impl Reports {
     /// Takes note of the reports in an answer.
-    pub(super) fn note(&mut self, answer: &Message, host: &str, realm: &str, now: Duration) {
+    pub(super) fn note(&mut self, answer: &Message, now: Duration) {
         let application = answer.header().application;
         for avp in answer.avps().map_while(Result::ok).filter(|avp| avp.is(&OC_OLR)) {
             let Ok(report) = avp.read::<OcOlr>(&OC_OLR) else { continue };
             let whose = match report.report {
-                ReportType::Host => host,
-                ReportType::Realm => realm,
+                ReportType::Host => answer.text(&ORIGIN_HOST),
+                ReportType::Realm => answer.text(&ORIGIN_REALM),
             };
+            let Some(whose) = whose else { continue };
             self.update((application, report.report, whose.to_ascii_lowercase()), &report, now);
         }
     }

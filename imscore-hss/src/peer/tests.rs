@@ -315,10 +315,14 @@ fn requests_of_others() {
     // What is not for us.
     world.give(1, lir_to("b.ims.example"));
     world.expect(&["1 <- Location-Info -PE- 3002"]);
+    let head = RequestHead::cx("s;1;1", "a.ims.example", REALM, "other.example");
+    let elsewhere = Request { head, command: LocationInfoRequest::new("sip:bob@ims.example") };
+    world.give(1, Message::parse(elsewhere.encode().unwrap()).unwrap());
+    world.expect(&["1 <- Location-Info -PE- 3003"]);
     let other = message(header(CommandCode::USER_DATA, ApplicationId::SH, 1, 4), |_| ());
     world.give(1, other);
     world.expect(&["1 <- User-Data --E- 3007"]);
-    assert_eq!(world.peers.counters().refused, 4);
+    assert_eq!(world.peers.counters().refused, 5);
 }
 
 /// An agent brings what others ask.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::capabilities::{self, Speaks};
 use super::duplicates::Duplicates;
 use super::machine::{self, Side};
-use super::overload::Reports;
+use super::overload::{self, Reports};
 use super::random::Random;
 use super::route::Destination;
 use super::watchdog;
@@ -77,7 +77,11 @@ struct Connection {
 
 #[derive(Debug)]
 struct Pending {
+    /// As it was given, with identifiers that are not used.
     message: Message,
+    end_to_end: u32,
+    /// The sender heeds reports of overload.
+    heeds_reports: bool,
     destination: Destination,
     deadline: Duration,
     /// Where it is now; nowhere while it waits for a peer.
@@ -211,10 +215,11 @@ impl Peers {
         self.next_request += 1;
         let id = RequestId(self.next_request);
         let end_to_end = self.end_to_end();
-        let message = message.readdressed(message.header().flags, 0, end_to_end);
         let deadline = now + timeout;
         self.deadlines.insert((deadline, id));
-        let pending = Pending { message, destination, deadline, at: None, hops: Vec::new(), unanswered: false };
+        let heeds_reports = overload::is_announced(&message);
+        let (at, hops, unanswered) = (None, Vec::new(), false);
+        let pending = Pending { message, end_to_end, heeds_reports, destination, deadline, at, hops, unanswered };
         self.requests.insert(id, pending);
         self.send(id, peer);
         Ok(id)

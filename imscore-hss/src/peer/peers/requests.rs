@@ -7,17 +7,16 @@ use crate::diameter::dictionary as avp;
 use crate::diameter::{Avp, CommandFlags, DiameterUri, Fault, Message, ResultCode};
 use crate::peer::capabilities::Speaks;
 use crate::peer::duplicates::Seen;
-use crate::peer::overload;
 use crate::peer::route::{Destination, Load};
 use crate::peer::{ConnectionId, Event, Failure, NoPeer, Obstacle, Output, RequestId, Ticket};
 
 impl Peers {
     /// A request of a peer.
     pub(super) fn asked(&mut self, at: usize, connection: ConnectionId, message: Message, now: Duration) {
-        if let Err(fault) = self.admit(at, &message) {
-            return self.refuse(connection, &message, &fault);
-        }
-        let origin = message.text(&avp::ORIGIN_HOST).unwrap_or_default().to_owned();
+        let origin = match self.admit(at, &message) {
+            Ok(origin) => origin.to_owned(),
+            Err(fault) => return self.refuse(connection, &message, &fault),
+        };
         match self.duplicates.see(&origin, &message, connection, now) {
             Seen::First => {
                 let peer = self.peer(at).settings.host.clone();
@@ -34,27 +33,30 @@ impl Peers {
         }
     }
 
-    /// Whether a request is for us, and may come this way (RFC 6733 §6.1.4, §2.9).
-    pub(super) fn admit(&mut self, at: usize, message: &Message) -> Result<(), Fault> {
+    /// Whether a request is for us, and may come this way (RFC 6733 §6.1.4, §2.9). Says whose it is.
+    pub(super) fn admit<'a>(&mut self, at: usize, message: &'a Message) -> Result<&'a str, Fault> {
         let header = *message.header();
         header.check()?;
         let ours = |(_, application): &(u32, _)| *application == header.application;
         if !self.settings.applications.iter().any(ours) {
             return Err(Fault::new(ResultCode::APPLICATION_UNSUPPORTED, "another application"));
         }
+        let us = &self.settings.origin;
+        let (mut origin, mut misdirected) = (None, None);
         for avp in message.avps() {
-            avp?;
+            let avp = avp?;
+            if avp.is(&avp::ORIGIN_HOST) {
+                origin = origin.or(Some(avp));
+            } else if avp.is(&avp::DESTINATION_HOST) && !avp.data().eq_ignore_ascii_case(us.host.as_bytes()) {
+                misdirected = Some((ResultCode::UNABLE_TO_DELIVER, "for another host"));
+            } else if avp.is(&avp::DESTINATION_REALM) && !avp.data().eq_ignore_ascii_case(us.realm.as_bytes()) {
+                misdirected = misdirected.or(Some((ResultCode::REALM_NOT_SERVED, "for another realm")));
+            }
         }
-        let same = |definition: &avp::Definition, name: &str| {
-            message.text(definition).is_none_or(|text| text.eq_ignore_ascii_case(name))
-        };
-        if !same(&avp::DESTINATION_HOST, &self.settings.origin.host) {
-            return Err(Fault::new(ResultCode::UNABLE_TO_DELIVER, "for another host"));
+        if let Some((result, reason)) = misdirected {
+            return Err(Fault::new(result, reason));
         }
-        if !same(&avp::DESTINATION_REALM, &self.settings.origin.realm) {
-            return Err(Fault::new(ResultCode::REALM_NOT_SERVED, "for another realm"));
-        }
-        let Some(origin) = message.find(&avp::ORIGIN_HOST) else { return Err(Fault::missing(&avp::ORIGIN_HOST)) };
+        let origin = origin.ok_or_else(|| Fault::missing(&avp::ORIGIN_HOST))?;
         let origin: &str = origin.read(&avp::ORIGIN_HOST)?;
         let peer = self.peer(at);
         // Only an agent brings what others ask.
@@ -62,7 +64,7 @@ impl Peers {
         if !peer.settings.may_ask || !is_relay && !peer.settings.host.eq_ignore_ascii_case(origin) {
             return Err(Fault::new(ResultCode::AUTHORIZATION_REJECTED, "may not ask this"));
         }
-        Ok(())
+        Ok(origin)
     }
 
     pub(super) fn refuse(&mut self, connection: ConnectionId, message: &Message, fault: &Fault) {
@@ -80,13 +82,12 @@ impl Peers {
             return;
         };
         let sent = pending.message.header();
-        if (sent.command, sent.end_to_end) != (header.command, header.end_to_end) {
+        if (sent.command, pending.end_to_end) != (header.command, header.end_to_end) {
             self.counters.unsolicited += 1;
             return;
         }
-        if overload::is_announced(&pending.message) {
-            let text = |definition| answer.text(definition).unwrap_or_default();
-            self.reports.note(&answer, text(&avp::ORIGIN_HOST), text(&avp::ORIGIN_REALM), now);
+        if pending.heeds_reports {
+            self.reports.note(&answer, now);
         }
         if header.is_error() && self.try_elsewhere(id, &answer, now) {
             return;
@@ -188,7 +189,7 @@ impl Peers {
         pending.unanswered = true;
         pending.at = Some((at, connection));
         pending.hops.push(hop);
-        let message = pending.message.readdressed(flags, hop, header.end_to_end);
+        let message = pending.message.readdressed(flags, hop, pending.end_to_end);
         self.hops.insert(hop, (connection, id));
         self.transmit(connection, &message);
     }
