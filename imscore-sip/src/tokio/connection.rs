@@ -1,21 +1,21 @@
-//! One TCP connection: messages out of its bytes, bytes that wait to be sent, and how long it may take over either.
+//! One connection: messages out of its bytes, bytes that wait to be sent, and how long it may take over either.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::gate::Permit;
 use super::mail::Sender;
+use super::wire::{Carrier, Opening, Wire};
 use super::{Counters, Settings};
 use crate::parse::{Frame, FrameError, Framer, Limits};
-use crate::transport::Flow;
+use crate::transport::{Flow, Transport};
 
 /// Messages written with one system call at most.
 const SLICES: usize = 32;
@@ -36,6 +36,8 @@ pub(super) struct Connection {
     pub(super) used: bool,
     /// Other workers' engines have seen it too.
     pub(super) shared: bool,
+    /// Whom we have opened it to.
+    pub(super) name: Option<ByteString>,
     /// When its deadline is looked at next.
     pub(super) checked_at: Instant,
     stream: Stream,
@@ -50,8 +52,8 @@ pub(super) struct Connection {
 }
 
 enum Stream {
-    Connecting(Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>),
-    Open(TcpStream),
+    Opening(Opening),
+    Open(Carrier),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,8 @@ enum Phase {
     /// Opened by the peer, which has not sent a byte yet.
     Silent,
     Connecting,
+    /// Opened by the peer, with which we do not speak SIP yet.
+    Handshake,
     Open,
     /// Nothing is read any more; what waits is sent, then nothing.
     Closing {
@@ -84,6 +88,8 @@ pub(super) enum Visit {
 pub(super) enum Ended {
     /// Never opened.
     Failed,
+    /// Opened by a peer that did not come to speak SIP.
+    Unfit,
     /// By the peer, or by an error on the way.
     Lost,
     TimedOut,
@@ -101,31 +107,37 @@ struct Unsent {
     size: usize,
     /// Since when nothing was taken.
     since: Option<Instant>,
+    /// More was taken than has left.
+    flushing: bool,
 }
 
 impl Connection {
-    /// One that a peer opened.
+    /// One that a peer opened, and maybe what comes before it speaks SIP.
     pub(super) fn accepted(
-        stream: TcpStream,
+        stream: Result<Opening, Carrier>,
         flow: Flow,
         permit: Permit,
         waker: Waker,
         limits: &Limits,
         now: Instant,
     ) -> Connection {
-        Connection::new(Stream::Open(stream), Phase::Silent, flow, permit, waker, limits, now)
+        let (stream, phase) = match stream {
+            Ok(opening) => (Stream::Opening(opening), Phase::Handshake),
+            Err(carrier) => (Stream::Open(carrier), Phase::Silent),
+        };
+        Connection::new(stream, phase, flow, permit, waker, limits, now)
     }
 
     /// One that we open.
     pub(super) fn opening(
-        stream: impl Future<Output = io::Result<TcpStream>> + Send + 'static,
+        opening: Opening,
         flow: Flow,
         permit: Permit,
         waker: Waker,
         limits: &Limits,
         now: Instant,
     ) -> Connection {
-        Connection::new(Stream::Connecting(Box::pin(stream)), Phase::Connecting, flow, permit, waker, limits, now)
+        Connection::new(Stream::Opening(opening), Phase::Connecting, flow, permit, waker, limits, now)
     }
 
     fn new(
@@ -142,6 +154,7 @@ impl Connection {
             permit,
             used: false,
             shared: false,
+            name: None,
             checked_at: now,
             stream,
             framer: Framer::new(limits.clone()),
@@ -156,18 +169,30 @@ impl Connection {
 
     /// Goes on with what there is to read, or with opening.
     pub(super) fn visit(&mut self, buffer: &mut [u8], now: Instant, counters: &Counters) -> Visit {
-        if let Stream::Connecting(opening) = &mut self.stream {
-            return match opening.as_mut().poll(&mut Context::from_waker(&self.waker)) {
-                Poll::Ready(Ok(stream)) => {
-                    self.stream = Stream::Open(stream);
-                    self.phase = Phase::Open;
+        match &mut self.stream {
+            Stream::Opening(opening) => match opening.as_mut().poll(&mut Context::from_waker(&self.waker)) {
+                Poll::Ready(Ok(carrier)) => {
+                    self.stream = Stream::Open(carrier);
                     self.last = now;
+                    // There may be something to read already, of which nobody tells.
+                    self.waker.wake_by_ref();
+                    if self.phase == Phase::Handshake {
+                        (self.phase, self.opened) = (Phase::Silent, now);
+                        return Visit::Pending;
+                    }
+                    self.phase = Phase::Open;
                     Visit::Opened
                 }
-                Poll::Ready(Err(_)) => Visit::Ended(Ended::Failed),
+                Poll::Ready(Err(_)) => Visit::Ended(self.unopened()),
                 Poll::Pending => Visit::Pending,
-            };
+            },
+            Stream::Open(Carrier::Stream(_)) => self.visit_stream(buffer, now, counters),
+            #[cfg(feature = "ws")]
+            Stream::Open(Carrier::Frames(_)) => self.visit_frames(buffer, now, counters),
         }
+    }
+
+    fn visit_stream(&mut self, buffer: &mut [u8], now: Instant, counters: &Counters) -> Visit {
         for _ in 0..READS {
             if let Some(visit) = self.is_open().then(|| self.framed(counters)).flatten() {
                 // The next message has its own time, if it has begun already.
@@ -175,14 +200,59 @@ impl Connection {
                 return visit;
             }
             self.message_since = self.framer.is_in_message().then(|| self.message_since.unwrap_or(now));
-            let Stream::Open(stream) = &mut self.stream else {
-                return Visit::Pending;
+            let read = match &mut self.stream {
+                Stream::Open(Carrier::Stream(wire)) => {
+                    let mut read = ReadBuf::new(buffer);
+                    let polled = Pin::new(wire).poll_read(&mut Context::from_waker(&self.waker), &mut read);
+                    polled.map_ok(|()| read.filled().len())
+                }
+                #[cfg(feature = "ws")]
+                Stream::Open(Carrier::Frames(_)) => return Visit::Pending,
+                Stream::Opening(_) => return Visit::Pending,
             };
-            let mut read = ReadBuf::new(buffer);
-            match Pin::new(stream).poll_read(&mut Context::from_waker(&self.waker), &mut read) {
-                Poll::Ready(Ok(())) if read.filled().is_empty() => return Visit::Ended(self.ended_by_peer()),
-                Poll::Ready(Ok(())) => self.take(read.filled(), now, counters),
-                Poll::Ready(Err(_)) => return Visit::Ended(self.ended_by_peer()),
+            match read {
+                Poll::Ready(Ok(0) | Err(_)) => return Visit::Ended(self.ended_by_peer()),
+                Poll::Ready(Ok(length)) => self.take(&buffer[..length], now, counters),
+                Poll::Pending => return Visit::Pending,
+            }
+        }
+        Visit::Yield
+    }
+
+    /// Each frame is a message (RFC 7118 §5.1), so that no message is waited for.
+    #[cfg(feature = "ws")]
+    fn visit_frames(&mut self, buffer: &mut [u8], now: Instant, counters: &Counters) -> Visit {
+        use super::ws::Frame;
+        use crate::parse::{Fault, ParseError};
+        let is_open = self.is_open();
+        let Stream::Open(Carrier::Frames(frames)) = &mut self.stream else {
+            return Visit::Pending;
+        };
+        let mut context = Context::from_waker(&self.waker);
+        if !is_open {
+            return match frames.poll_discard(&mut context, buffer) {
+                Poll::Ready(()) => Visit::Ended(Ended::Closed),
+                Poll::Pending => Visit::Pending,
+            };
+        }
+        for _ in 0..READS {
+            let frame = frames.poll_next(&mut context, now);
+            if !matches!(frame, Poll::Pending) {
+                (self.last, self.phase) = (now, Phase::Open);
+                // A ping is answered as it is read, and so is a close.
+                self.unsent.flushing = true;
+            }
+            match frame {
+                Poll::Ready(Some(Frame::Message(bytes))) => {
+                    counters.bytes_in.add(bytes.len());
+                    return Visit::Message(bytes);
+                }
+                Poll::Ready(Some(Frame::KeepAlive)) => counters.keep_alives.one(),
+                Poll::Ready(Some(Frame::Violation)) => {
+                    let error = ParseError { offset: 0, fault: Fault::StartLine };
+                    return Visit::Malformed(FrameError { bytes: Bytes::new(), error });
+                }
+                Poll::Ready(None) => return Visit::Ended(self.ended_by_peer()),
                 Poll::Pending => return Visit::Pending,
             }
         }
@@ -216,10 +286,14 @@ impl Connection {
         match self.phase {
             Phase::Closing { .. } => return,
             Phase::Silent => self.phase = Phase::Open,
-            Phase::Connecting | Phase::Open => {}
+            Phase::Connecting | Phase::Handshake | Phase::Open => {}
         }
         self.last = now;
         self.framer.push(bytes);
+    }
+
+    fn unopened(&self) -> Ended {
+        if self.phase == Phase::Handshake { Ended::Unfit } else { Ended::Failed }
     }
 
     fn ended_by_peer(&self) -> Ended {
@@ -235,7 +309,7 @@ impl Connection {
 
     /// True where something waits that the next [`flush`](Connection::flush) may send.
     pub(super) fn has_unsent(&self) -> bool {
-        !self.unsent.queue.is_empty()
+        !self.unsent.queue.is_empty() || self.unsent.flushing
     }
 
     /// True where more may be sent.
@@ -245,35 +319,34 @@ impl Connection {
 
     /// Writes what waits, as much as the kernel takes. `Some`: the connection is over.
     pub(super) fn flush(&mut self, now: Instant, settings: &Settings, counters: &Counters) -> Option<Ended> {
-        let Stream::Open(stream) = &mut self.stream else {
+        let Stream::Open(carrier) = &mut self.stream else {
             return (self.unsent.size > settings.unsent).then_some(Ended::Overfull);
         };
         let mut context = Context::from_waker(&self.waker);
-        while !self.unsent.queue.is_empty() {
-            let written = {
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = self.unsent.fill(&mut slices);
-                Pin::new(&mut *stream).poll_write_vectored(&mut context, &slices[..count])
-            };
-            match written {
-                Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Some(self.ended_by_peer()),
-                Poll::Ready(Ok(count)) => {
-                    counters.bytes_out.add(count);
-                    self.unsent.consume(count);
-                    self.unsent.since = None;
-                    self.last = now;
-                }
-                Poll::Pending => {
-                    self.unsent.since.get_or_insert(now);
-                    return (self.unsent.size > settings.unsent).then_some(Ended::Overfull);
-                }
+        let written = match carrier {
+            Carrier::Stream(wire) => self.unsent.write(wire, &mut context, counters),
+            #[cfg(feature = "ws")]
+            Carrier::Frames(frames) => self.unsent.write_frames(frames, &mut context, counters),
+        };
+        match written {
+            Poll::Ready(Ok(0)) => self.unsent.since = None,
+            Poll::Ready(Ok(_)) => (self.unsent.since, self.last) = (None, now),
+            Poll::Ready(Err(_)) => return Some(self.ended_by_peer()),
+            Poll::Pending => {
+                self.unsent.since.get_or_insert(now);
+                return (self.unsent.size > settings.unsent).then_some(Ended::Overfull);
             }
         }
         if let Phase::Closing { shut, .. } = &mut self.phase
-            && !std::mem::replace(shut, true)
+            && !*shut
         {
             // What the peer still sends is read, or its reset would overtake our last bytes.
-            let _ = Pin::new(stream).poll_shutdown(&mut context);
+            *shut = match carrier {
+                Carrier::Stream(wire) => Pin::new(wire).poll_shutdown(&mut context).is_ready(),
+                #[cfg(feature = "ws")]
+                Carrier::Frames(frames) => frames.poll_shutdown(&mut context).is_ready(),
+            };
+            self.unsent.flushing = !*shut;
         }
         None
     }
@@ -289,7 +362,9 @@ impl Connection {
     pub(super) fn deadline(&self, settings: &Settings, known: bool) -> Instant {
         let quiet = match self.phase {
             Phase::Silent => self.opened + settings.first_byte,
-            Phase::Connecting => self.opened + settings.connect,
+            Phase::Connecting if self.flow.transport == Transport::Tcp => self.opened + settings.connect,
+            Phase::Connecting => self.opened + settings.connect + settings.handshake,
+            Phase::Handshake => self.opened + settings.handshake,
             Phase::Closing { since, .. } => since + LINGER,
             Phase::Open if known => self.last + settings.idle_known,
             Phase::Open => self.last + settings.idle,
@@ -304,7 +379,7 @@ impl Connection {
         match self.phase {
             Phase::Connecting => Ended::Failed,
             Phase::Closing { .. } => Ended::Closed,
-            Phase::Silent | Phase::Open => Ended::TimedOut,
+            Phase::Silent | Phase::Handshake | Phase::Open => Ended::TimedOut,
         }
     }
 
@@ -315,6 +390,72 @@ impl Connection {
 }
 
 impl Unsent {
+    /// Writes all and sees it leave: how many bytes. `Pending`: not all, and the time of a peer that does not read is
+    /// running unless some were taken.
+    fn write(&mut self, wire: &mut Wire, context: &mut Context<'_>, counters: &Counters) -> Poll<io::Result<usize>> {
+        let mut total = 0;
+        while !self.queue.is_empty() {
+            let written = {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = self.fill(&mut slices);
+                Pin::new(&mut *wire).poll_write_vectored(context, &slices[..count])
+            };
+            match written {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => {
+                    counters.bytes_out.add(count);
+                    self.consume(count);
+                    (self.since, self.flushing) = (None, true);
+                    total += count;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.flushing {
+            match Pin::new(wire).poll_flush(context) {
+                Poll::Ready(Ok(())) => self.flushing = false,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(total))
+    }
+
+    /// The same, each message in a frame.
+    #[cfg(feature = "ws")]
+    fn write_frames(
+        &mut self,
+        frames: &mut super::ws::Frames,
+        context: &mut Context<'_>,
+        counters: &Counters,
+    ) -> Poll<io::Result<usize>> {
+        let mut total = 0;
+        while let Some((bytes, _)) = self.queue.front() {
+            match frames.poll_ready(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                Poll::Pending => return Poll::Pending,
+            }
+            let length = bytes.len();
+            if let Err(error) = frames.start_send(bytes.clone()) {
+                return Poll::Ready(Err(io::Error::other(error)));
+            }
+            counters.bytes_out.add(length);
+            self.consume(length);
+            (self.since, self.flushing) = (None, true);
+            total += length;
+        }
+        if self.flushing {
+            match frames.poll_flush(context) {
+                Poll::Ready(Ok(())) => self.flushing = false,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(total))
+    }
+
     fn push(&mut self, bytes: Bytes, sender: Option<Sender>) {
         self.size += bytes.len() + OVERHEAD;
         self.queue.push_back((bytes, sender));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -15,6 +16,7 @@ use super::connection::{Connection, Ended, Visit};
 use super::gate::Gate;
 use super::mail::{Sender, connection_id};
 use super::ready::{Ready, Token};
+use super::wire::{self, Carrier, Wire};
 use super::{Counters, Settings};
 use crate::transport::{ConnectionId, Flow, ListenerId, Side, Transport};
 
@@ -74,6 +76,7 @@ impl Connections {
         stream: TcpStream,
         remote: SocketAddr,
         (listener, side): (ListenerId, Side),
+        transport: Transport,
         now: Instant,
     ) {
         let Ok(permit) = self.gate.admit(remote.ip()) else {
@@ -83,27 +86,37 @@ impl Connections {
         self.counters.accepted.one();
         // An option that the system does not have is no reason to refuse a peer.
         let _ = set_options(SockRef::from(&stream), side, &self.settings);
-        let flow = self.flow(listener, remote);
+        let flow = self.flow(transport, listener, remote);
         let (id, waker) = self.signal(flow);
+        let stream = wire::accept(stream, transport, &self.settings);
+        let stream = stream.map_err(|stream| Carrier::Stream(Wire::Plain(stream)));
         self.insert(id, Connection::accepted(stream, flow, permit, waker, &self.settings.limits, now));
     }
 
-    /// A connection to `remote`: an open one, or one that is opened now. `None`: there is no place for it.
+    /// A connection to `remote`: an open one, or one that is opened now, to whom is expected there. `None`: there is no
+    /// place for it.
     pub(super) fn to(
         &mut self,
+        transport: Transport,
         remote: SocketAddr,
         listener: ListenerId,
         (local, side): (IpAddr, Side),
         now: Instant,
     ) -> Option<ConnectionId> {
-        if let Some(id) = self.by_remote.get(&(listener, remote)) {
+        let name = self.expected(transport, remote);
+        if let Some(id) = self.by_remote.get(&(listener, remote))
+            // RFC 5922 §7.3: to another domain at the same address goes a connection of its own.
+            && self.table.get(id).is_some_and(|connection| connection.name == name)
+        {
             return Some(*id);
         }
         let permit = self.gate.leave()?;
-        let flow = self.flow(listener, remote);
+        let flow = self.flow(transport, listener, remote);
         let (id, waker) = self.signal(flow);
-        let opening = open(local, remote, side, self.settings.clone());
-        self.insert(id, Connection::opening(opening, flow, permit, waker, &self.settings.limits, now));
+        let opening = Box::pin(open(local, flow, side, name.clone(), self.settings.clone()));
+        let mut connection = Connection::opening(opening, flow, permit, waker, &self.settings.limits, now);
+        connection.name = name;
+        self.insert(id, connection);
         Some(id)
     }
 
@@ -177,6 +190,7 @@ impl Connections {
         self.forget_remote(connection.flow);
         match ended {
             Ended::Failed => self.counters.connect_failed.one(),
+            Ended::Unfit => self.counters.handshakes_failed.one(),
             Ended::TimedOut => self.counters.timed_out.one(),
             Ended::Overfull => self.counters.overfull.one(),
             Ended::Lost | Ended::Closed => {}
@@ -233,10 +247,20 @@ impl Connections {
         }
     }
 
-    fn flow(&mut self, listener: ListenerId, remote: SocketAddr) -> Flow {
+    /// Whom a connection to that address is to reach, where that is checked.
+    fn expected(&self, transport: Transport, remote: SocketAddr) -> Option<ByteString> {
+        #[cfg(feature = "tls")]
+        if transport.is_secure() {
+            return self.settings.tls.as_ref()?.expected(remote);
+        }
+        let _ = (transport, remote);
+        None
+    }
+
+    fn flow(&mut self, transport: Transport, listener: ListenerId, remote: SocketAddr) -> Flow {
         self.opened += 1;
         let connection = Some(connection_id(self.worker, self.opened));
-        Flow { transport: Transport::Tcp, listener, remote, connection }
+        Flow { transport, listener, remote, connection }
     }
 
     fn signal(&self, flow: Flow) -> (ConnectionId, std::task::Waker) {
@@ -271,13 +295,21 @@ impl Connections {
 }
 
 /// Opens a connection from the address of a listener, so that the peer sees whom it knows.
-async fn open(local: IpAddr, remote: SocketAddr, side: Side, settings: Arc<Settings>) -> io::Result<TcpStream> {
+async fn open(
+    local: IpAddr,
+    flow: Flow,
+    side: Side,
+    name: Option<ByteString>,
+    settings: Arc<Settings>,
+) -> io::Result<Carrier> {
+    let remote = flow.remote;
     let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     set_options(SockRef::from(&socket), side, &settings)?;
     if !local.is_unspecified() {
         socket.bind(SocketAddr::new(local, 0))?;
     }
-    socket.connect(remote).await
+    let stream = socket.connect(remote).await?;
+    wire::greet(stream, flow.transport, remote, name.as_deref(), &settings).await
 }
 
 /// How a connection finds out that its peer is gone without a word.

@@ -49,6 +49,8 @@ counters! {
     connected,
     /// Connections that we could not open.
     connect_failed,
+    /// Of the connections that were accepted, the ones whose TLS or WebSocket handshake failed.
+    handshakes_failed,
     /// Connections that ended.
     closed,
     /// Of these, the ones that took too long over a message, over reading, or did nothing.

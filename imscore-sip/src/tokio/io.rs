@@ -75,6 +75,7 @@ enum Source {
 }
 
 struct Accept {
+    transport: Transport,
     listener: Option<TcpListener>,
     local: IpAddr,
     side: Side,
@@ -125,20 +126,21 @@ impl Io {
     ) -> io::Result<Io> {
         let ready = Arc::new(Ready::default());
         let now = now();
-        let sources = sockets.into_iter().zip(listeners).zip(0..).map(|((socket, Listener { side, .. }), at)| {
-            let waker = ready.source(Token::Listener(at));
-            match socket {
-                Bound::Udp(socket) => {
-                    let errors = settings.icmp_errors.then(|| ready.source(Token::Errors(at)));
-                    Ok(Source::Udp(Udp::new(socket, waker, errors)?))
+        let sources =
+            sockets.into_iter().zip(listeners).zip(0..).map(|((socket, Listener { side, transport, .. }), at)| {
+                let waker = ready.source(Token::Listener(at));
+                match socket {
+                    Bound::Udp(socket) => {
+                        let errors = settings.icmp_errors.then(|| ready.source(Token::Errors(at)));
+                        Ok(Source::Udp(Udp::new(socket, waker, errors)?))
+                    }
+                    Bound::Tcp(listener) => {
+                        let local = listener.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+                        let listener = Some(TcpListener::from_std(listener)?);
+                        Ok(Source::Tcp(Accept { transport: *transport, listener, local, side: *side, waker }))
+                    }
                 }
-                Bound::Tcp(listener) => {
-                    let local = listener.local_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
-                    let listener = Some(TcpListener::from_std(listener)?);
-                    Ok(Source::Tcp(Accept { listener, local, side: *side, waker }))
-                }
-            }
-        });
+            });
         let sources = sources.collect::<io::Result<_>>()?;
         let alarm = Alarm {
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -270,18 +272,18 @@ impl Io {
                     self.failed(sender);
                 }
             },
-            (Some(Source::Tcp(accept)), Transport::Tcp, None) => {
+            (Some(Source::Tcp(accept)), transport, None) if transport == accept.transport => {
                 let from = (accept.local, accept.side);
                 self.send_to(flow, from, bytes, sender);
             }
-            (_, Transport::Tcp, Some(id)) if worker_of(id) != self.post.worker => {
+            (_, transport, Some(id)) if transport.is_reliable() && worker_of(id) != self.post.worker => {
                 let mail = Mail::Send(Transmit { flow, bytes, ticket }, origin);
                 if self.post.send(worker_of(id), mail).is_err() {
                     self.counters.handover_dropped.one();
                     self.failed(sender);
                 }
             }
-            (Some(Source::Tcp(accept)), Transport::Tcp, Some(id)) => {
+            (Some(Source::Tcp(accept)), transport, Some(id)) if transport == accept.transport => {
                 let from = (accept.local, accept.side);
                 let shared = origin.0 != self.post.worker;
                 if !self.connections.send(id, bytes.clone(), sender, shared) {
@@ -301,7 +303,7 @@ impl Io {
     /// Sends on any connection to that address.
     fn send_to(&mut self, flow: Flow, from: (IpAddr, Side), bytes: Bytes, sender: Option<Sender>) {
         let shared = sender.is_some_and(|sender| sender.origin.0 != self.post.worker);
-        match self.connections.to(flow.remote, flow.listener, from, self.now.monotonic) {
+        match self.connections.to(flow.transport, flow.remote, flow.listener, from, self.now.monotonic) {
             Some(id) if self.connections.send(id, bytes, sender, shared) => {}
             Some(_) | None => self.failed(sender),
         }
@@ -384,13 +386,14 @@ impl Io {
     }
 
     fn accept(&mut self, at: u16) -> Step {
-        let Some(Source::Tcp(Accept { listener: Some(listener), waker, side, .. })) = self.sources.get(usize::from(at))
+        let Some(Source::Tcp(Accept { transport, listener: Some(listener), waker, side, .. })) =
+            self.sources.get(usize::from(at))
         else {
             return Step::Done;
         };
         match listener.poll_accept(&mut Context::from_waker(waker)) {
             Poll::Ready(Ok((stream, remote))) => {
-                self.connections.accept(stream, remote, (ListenerId(at), *side), self.now.monotonic);
+                self.connections.accept(stream, remote, (ListenerId(at), *side), *transport, self.now.monotonic);
                 Step::Again
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionAborted => Step::Again,

@@ -52,7 +52,7 @@ pub enum BindError {
     #[error("{0} is not permitted: choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE")]
     Forbidden(ListenAddress),
     /// There is no such transport here.
-    #[error("{0}: this transport is not supported, only udp and tcp are")]
+    #[error("{0}: this transport is not supported here: the features `tls` and `ws` bring it, TLS needs a certificate")]
     Transport(ListenAddress),
     /// Every address of the machine is no address that peers could answer to.
     #[error("{0} needs an advertised name or address: it goes into Via, and peers send their answers there")]
@@ -169,7 +169,7 @@ pub(super) fn bind(
 
 fn share(address: &ListenAddress, workers: usize, settings: &Settings) -> Result<(Listener, Vec<Bound>), BindError> {
     let failed = |error| address.failed(error);
-    if !matches!(address.transport, Transport::Udp | Transport::Tcp) {
+    if !is_supported(address.transport, settings) {
         return Err(BindError::Transport(address.clone()));
     }
     let first = socket(address, settings).map_err(failed)?;
@@ -187,10 +187,27 @@ fn share(address: &ListenAddress, workers: usize, settings: &Settings) -> Result
         }
     }
     let sockets = sockets.into_iter().map(|socket| match address.transport {
-        Transport::Tcp => socket.listen(BACKLOG).map(|()| Bound::Tcp(socket.into())),
-        Transport::Udp | Transport::Tls | Transport::Ws | Transport::Wss => Ok(Bound::Udp(socket.into())),
+        Transport::Udp => Ok(Bound::Udp(socket.into())),
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+            socket.listen(BACKLOG).map(|()| Bound::Tcp(socket.into()))
+        }
     });
     Ok((listener, sockets.collect::<io::Result<_>>().map_err(failed)?))
+}
+
+/// True where this build and these settings can listen for a transport.
+fn is_supported(transport: Transport, settings: &Settings) -> bool {
+    #[cfg(feature = "tls")]
+    let has_certificate = settings.tls.as_ref().is_some_and(super::Tls::can_listen);
+    #[cfg(not(feature = "tls"))]
+    let has_certificate = false;
+    let _ = settings;
+    match transport {
+        Transport::Udp | Transport::Tcp => true,
+        Transport::Tls => has_certificate,
+        Transport::Ws => cfg!(feature = "ws"),
+        Transport::Wss => has_certificate && cfg!(feature = "ws"),
+    }
 }
 
 fn socket(address: &ListenAddress, settings: &Settings) -> io::Result<Socket> {
@@ -287,6 +304,6 @@ mod tests {
     #[test]
     fn other_errors_say_what_to_do() {
         assert!(error(&address("udp:192.0.2.1:5060"), 1).contains("is not an address of this machine"));
-        assert!(error(&address("tls:127.0.0.1:0"), 1).contains("only udp and tcp"));
+        assert!(error(&address("tls:127.0.0.1:0"), 1).contains("not supported here"));
     }
 }

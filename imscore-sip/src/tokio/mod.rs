@@ -1,4 +1,4 @@
-//! Sockets for an [`Engine`](crate::Engine), with tokio, on Unix: UDP and TCP over IPv4 and IPv6.
+//! Sockets for an [`Engine`](crate::Engine), with tokio, on Unix: UDP, TCP, TLS and WebSocket over IPv4 and IPv6.
 //!
 //! An [`Endpoint`] is one engine, its sockets and one task. [`serve`] runs several, one a worker, that share their
 //! listeners. Neither knows what a transaction is; what they see to is this:
@@ -77,8 +77,13 @@ mod settings;
 mod shutdown;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 mod udp;
+mod wire;
 mod workers;
+#[cfg(feature = "ws")]
+mod ws;
 
 pub use counters::{Counter, Counters};
 pub use endpoint::Endpoint;
@@ -87,4 +92,8 @@ pub use listen::{BindError, ListenAddress, ListenAddressError};
 pub use seed::seed;
 pub use settings::Settings;
 pub use shutdown::Shutdown;
+#[cfg(feature = "tls")]
+pub use tls::{ClientCertificates, Tls, TlsConfig, TlsError};
 pub use workers::{WorkerPanicked, Workers, serve};
+#[cfg(feature = "ws")]
+pub use ws::WsSettings;

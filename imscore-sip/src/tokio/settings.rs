@@ -44,6 +44,14 @@ pub struct Settings {
     /// Silence after which TCP asks a peer on the core's side whether it is still there. It asks again after a quarter
     /// of that, and the peer is gone when it has been silent for as long as `stalled` (Linux). Whole seconds.
     pub probe: Duration,
+    /// How long the handshakes of TLS and WebSocket may take together.
+    pub handshake: Duration,
+    /// Certificates, and whom to trust. `None`: there is no TLS.
+    #[cfg(feature = "tls")]
+    pub tls: Option<super::Tls>,
+    /// Who may open a WebSocket.
+    #[cfg(feature = "ws")]
+    pub ws: super::WsSettings,
     /// Messages that wait for another worker. Beyond it they are dropped, and counted.
     pub handover: usize,
 }
@@ -64,6 +72,11 @@ impl Default for Settings {
             unsent: 1 << 20,
             stalled: Duration::from_secs(20),
             probe: Duration::from_secs(8),
+            handshake: Duration::from_secs(5),
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "ws")]
+            ws: super::WsSettings::default(),
             handover: 1_024,
         }
     }

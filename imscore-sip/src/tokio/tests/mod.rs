@@ -3,8 +3,12 @@
 mod limits;
 mod oversize;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
 mod udp;
 mod workers;
+#[cfg(feature = "ws")]
+mod ws;
 
 use std::collections::VecDeque;
 use std::future::Future;
