@@ -12,6 +12,25 @@
 //!     └─ lost or suspect: what it has not answered goes to another, with the T flag
 //! ```
 //!
+//! ```
+//! use std::time::Duration;
+//! use imscore_hss::diameter::{ApplicationId, Origin, dictionary::TGPP};
+//! use imscore_hss::peer::{Output, PeerSettings, Peers, Settings};
+//!
+//! let hss = PeerSettings::connect("hss.ims.example", "ims.example", "192.0.2.1:3868");
+//! let origin = Origin::new("scscf.ims.example", "ims.example");
+//! let mut peers = Peers::new(Settings::new(origin, vec![(TGPP, ApplicationId::CX)], vec![hss]), 1, 0);
+//! peers.start(Duration::ZERO);
+//! let Output::Connect { connection, .. } = peers.poll_output() else { panic!("it connects") };
+//! peers.handle_connect_failed(connection, "connection refused", Duration::ZERO);
+//! let Output::Wait(Some(again)) = peers.poll_output() else { panic!("it tries again") };
+//! assert!(again >= Duration::from_secs(1));
+//! assert_eq!(
+//!     peers.status()[0].obstacle.as_ref().map(ToString::to_string).as_deref(),
+//!     Some("cannot connect: connection refused"),
+//! );
+//! ```
+//!
 //! * Only peers of the list are spoken to: whoever sends a CER from outside of it gets 3010, and a redirection leads only
 //!   to one of them.
 //! * A request that finds no peer says why: [`NoPeer`] has a line for each.

@@ -57,6 +57,20 @@ impl CxSettings {
 
 /// An HSS elsewhere.
 ///
+/// ```no_run
+/// use imscore_hss::cx::UserData;
+/// use imscore_hss::diameter::{ApplicationId, Origin, dictionary::TGPP};
+/// use imscore_hss::peer::{PeerSettings, Settings};
+/// use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
+///
+/// # async fn connect(user_data: UserData) -> Result<CxHss, Box<dyn std::error::Error>> {
+/// let hss = PeerSettings::connect("hss.ims.example", "ims.example", "192.0.2.1:3868");
+/// let origin = Origin::new("scscf.ims.example", "ims.example");
+/// let (node, requests) = Diameter::start(Settings::new(origin, vec![(TGPP, ApplicationId::CX)], vec![hss]), None).await?;
+/// Ok(CxHss::new(node, requests, CxSettings::new("ims.example", "sip:scscf.ims.example".parse()?, user_data)))
+/// # }
+/// ```
+///
 /// Questions that are the same and under way at the same time are asked once, except for credentials, which are used
 /// once. A question that was asked is asked to its end, even where nobody waits any more.
 #[derive(Clone)]
