@@ -53,6 +53,7 @@ mod subscription;
 pub mod testing;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+pub mod vector;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
