@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use crate::{
     HssError, HssEvents, PrivateIdentity, PublicIdentity, ServerName, VisitedNetwork,
     subscription::{Capabilities, ChargingAddresses, DigestCredentials, UserProfile},
+    vector::AuthenticationVector,
 };
 
 /// The four questions of Cx and the HSS's own announcements.
@@ -123,6 +124,12 @@ pub enum AuthScheme {
     Unknown,
     /// SIP Digest.
     Digest,
+    /// IMS AKA, whichever of its algorithms the S-CSCF then names to the phone (TS 29.229 §6.3.9).
+    Aka,
+    /// By the access line. No subscription has it here.
+    NassBundled,
+    /// By the address of the phone (GPRS-IMS-Bundled). No subscription has it here.
+    EarlyIms,
 }
 
 /// Multimedia-Auth-Request, TS 29.228 table 6.3.1.
@@ -137,12 +144,27 @@ pub struct MultimediaAuthRequest {
     pub server_name: ServerName,
     /// Scheme that the REGISTER points to.
     pub scheme: AuthScheme,
+    /// How many vectors are wanted: SIP-Number-Auth-Items. At least one is given, and up to
+    /// [`MAX_VECTORS`](crate::vector::MAX_VECTORS).
+    pub count: u32,
+    /// What a USIM answered that has lost step.
+    pub resynchronisation: Option<Resynchronisation>,
+}
+
+/// RAND of a challenge, and AUTS that a USIM answered to it (TS 29.228 table 6.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resynchronisation {
+    /// The challenge.
+    pub rand: [u8; 16],
+    /// Where the USIM is.
+    pub auts: [u8; 14],
 }
 
 impl MultimediaAuthRequest {
     /// Asks for whatever scheme the subscription has.
     pub fn new(private_identity: PrivateIdentity, public_identity: PublicIdentity, server_name: ServerName) -> Self {
-        Self { private_identity, public_identity, server_name, scheme: AuthScheme::Unknown }
+        let scheme = AuthScheme::Unknown;
+        Self { private_identity, public_identity, server_name, scheme, count: 1, resynchronisation: None }
     }
 }
 
@@ -152,6 +174,8 @@ impl MultimediaAuthRequest {
 pub enum MultimediaAuth {
     /// SIP Digest: realm, quality of protection, one HA1 for each algorithm.
     Digest(DigestCredentials),
+    /// IMS AKA: vectors in the order of use, at least one.
+    Aka(Vec<AuthenticationVector>),
 }
 
 /// What happened to the registration: Server-Assignment-Type, TS 29.229 §6.3.15, without its values 12 to 14, which are

@@ -15,6 +15,7 @@ use crate::ServerName;
 /// | `NotRegistered` | the user exists and is not here: 480 |
 /// | `AlreadyRegistered`, `AssignmentType`, `NotAssigned` | another S-CSCF has the user, or the two sides disagree on its state |
 /// | `SchemeNotSupported` | no such credentials: 403 |
+/// | `Resynchronisation` | AUTS is not the user's: 403 |
 /// | `Busy` | ask again later: 503 or 480 |
 /// | `Unreachable` | no answer: 504 |
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -38,6 +39,9 @@ pub enum HssError {
     /// DIAMETER_ERROR_AUTH_SCHEME_NOT_SUPPORTED.
     #[error("the subscription has no such authentication scheme")]
     SchemeNotSupported,
+    /// DIAMETER_UNABLE_TO_COMPLY for an authentication: AUTS was not made with the key of the user.
+    #[error("AUTS was not made with the key of the user")]
+    Resynchronisation,
     /// DIAMETER_ERROR_IN_ASSIGNMENT_TYPE: this cannot happen to an identity in its state.
     #[error("the assignment type does not fit the state of the identity")]
     AssignmentType,

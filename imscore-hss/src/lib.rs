@@ -59,7 +59,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use cache::{
     AssignmentType, AuthScheme, AuthorizationType, HssCache, LocationInfo, LocationInfoRequest, MultimediaAuth,
-    MultimediaAuthRequest, ServerAssignment, ServerAssignmentRequest, UserAuthorization, UserAuthorizationRequest,
+    MultimediaAuthRequest, Resynchronisation, ServerAssignment, ServerAssignmentRequest, UserAuthorization,
+    UserAuthorizationRequest,
 };
 pub use error::{HssError, Refusal};
 pub use events::{HssEvent, HssEventSource, HssEvents, PushProfile, RegistrationTermination, TerminationReason};

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::diameter::base::OcSupportedFeatures;
 use crate::diameter::{Message, Origin, Secret, TooLong};
+use crate::vector::{self, AuthenticationVector};
 use crate::{
     AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestAlgorithm, DigestCredentials, Ha1, HssError,
     LocationInfo, LocationInfoRequest, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, ServerAssignment,
@@ -67,9 +68,15 @@ impl Asker {
         item.scheme = Some(match request.scheme {
             AuthScheme::Unknown => scheme::UNKNOWN,
             AuthScheme::Digest => scheme::DIGEST,
+            AuthScheme::Aka => scheme::AKA,
+            AuthScheme::NassBundled => scheme::NASS_BUNDLED,
+            AuthScheme::EarlyIms => scheme::EARLY_IMS,
         });
+        let lost = request.resynchronisation.map(|lost| [&lost.rand[..], &lost.auts].concat());
+        item.authorization = lost.as_deref().map(Secret);
         let (private, public) = (request.private_identity.as_str(), request.public_identity.as_str());
-        let mut command = super::MultimediaAuthRequest::new(private, public, item, 1, request.server_name.as_str());
+        let mut command =
+            super::MultimediaAuthRequest::new(private, public, item, request.count, request.server_name.as_str());
         command.destination_host = self.host.as_deref();
         self.request(session, command)
     }
@@ -145,8 +152,24 @@ pub fn location_info(message: &Message) -> Result<LocationInfo, HssError> {
 /// What the HSS says, or that it cannot be understood.
 pub fn multimedia_auth(message: &Message) -> Result<MultimediaAuth, HssError> {
     let command = success::<MultimediaAuthAnswer<'_>>(message)?;
+    if command.items.iter().any(|item| item.scheme == Some(scheme::AKA)) {
+        let vectors = command.items.iter().map(vector).collect::<Option<_>>();
+        return vectors.map(MultimediaAuth::Aka).ok_or(HssError::SchemeNotSupported);
+    }
     let digest = command.items.into_iter().find_map(|item| item.digest).ok_or(HssError::SchemeNotSupported)?;
     credentials(&digest).map(MultimediaAuth::Digest).ok_or(HssError::SchemeNotSupported)
+}
+
+/// TS 29.228 table 6.3.6: RAND and AUTN, XRES, CK and IK.
+fn vector(item: &SipAuthDataItem<'_>) -> Option<AuthenticationVector> {
+    let (rand, autn) = item.authenticate?.split_first_chunk()?;
+    Some(AuthenticationVector {
+        rand: *rand,
+        autn: autn.try_into().ok()?,
+        xres: vector::Secret::new(item.authorization?.0)?,
+        ck: vector::Secret::new(item.confidentiality_key?.0)?,
+        ik: vector::Secret::new(item.integrity_key?.0)?,
+    })
 }
 
 /// The answer to [`Asker::server_assignment`].

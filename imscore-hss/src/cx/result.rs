@@ -97,6 +97,7 @@ impl From<&HssError> for Outcome {
             HssError::NotRegistered => Outcome::Cx(CxResult::IDENTITY_NOT_REGISTERED),
             HssError::AlreadyRegistered { .. } => Outcome::Cx(CxResult::IDENTITY_ALREADY_REGISTERED),
             HssError::SchemeNotSupported => Outcome::Cx(CxResult::AUTH_SCHEME_NOT_SUPPORTED),
+            HssError::Resynchronisation => Outcome::Base(ResultCode::UNABLE_TO_COMPLY),
             HssError::AssignmentType => Outcome::Cx(CxResult::IN_ASSIGNMENT_TYPE),
             HssError::NotAssigned => Outcome::Base(ResultCode::UNABLE_TO_COMPLY),
             HssError::TooManyIdentities => Outcome::Base(ResultCode::AVP_OCCURS_TOO_MANY_TIMES),

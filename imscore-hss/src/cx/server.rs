@@ -13,9 +13,11 @@ use super::{
 use crate::diameter::base::OcSupportedFeatures;
 use crate::diameter::dictionary::{self as avp, Definition};
 use crate::diameter::{CommandCode, Fault, Header, Message, Origin, ResultCode, Secret, TooLong};
+use crate::vector::AuthenticationVector;
 use crate::{
     AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestCredentials, HssCache, HssError, HssEvent,
-    LocationInfo, MultimediaAuth, PushProfile, RegistrationTermination, ServerName, UserAuthorization,
+    LocationInfo, MultimediaAuth, PushProfile, RegistrationTermination, Resynchronisation, ServerName,
+    UserAuthorization,
 };
 
 /// Answers one request of Cx.
@@ -103,14 +105,25 @@ async fn multimedia_auth<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &O
         parse(of, &avp::PUBLIC_IDENTITY, asked.public_identity)?,
         parse(of, &avp::SERVER_NAME, asked.server_name)?,
     );
-    let answer = match asked.item.scheme {
-        None | Some(scheme::UNKNOWN) => hss.multimedia_auth(&question).await,
-        Some(scheme::DIGEST) => {
-            question.scheme = AuthScheme::Digest;
-            hss.multimedia_auth(&question).await
-        }
+    question.count = asked.count;
+    let scheme = match asked.item.scheme {
+        None | Some(scheme::UNKNOWN) => Ok(AuthScheme::Unknown),
+        Some(scheme::DIGEST) => Ok(AuthScheme::Digest),
+        Some(scheme::AKA) => Ok(AuthScheme::Aka),
+        Some(scheme::NASS_BUNDLED) => Ok(AuthScheme::NassBundled),
+        Some(scheme::EARLY_IMS) => Ok(AuthScheme::EarlyIms),
         Some(_) => Err(HssError::SchemeNotSupported),
     };
+    let answer = match (scheme, asked.item.authorization.map(resynchronisation)) {
+        (Err(error), _) => Err(error),
+        (Ok(_), Some(None)) => Err(HssError::Resynchronisation),
+        (Ok(scheme), lost) => {
+            question.scheme = scheme;
+            question.resynchronisation = lost.flatten();
+            hss.multimedia_auth(&question).await
+        }
+    };
+    let challenges: Vec<[u8; 32]>;
     let mut command = MultimediaAuthAnswer::new();
     let outcome = match &answer {
         Ok(MultimediaAuth::Digest(credentials)) => {
@@ -123,9 +136,42 @@ async fn multimedia_auth<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &O
             command.items = vec![item];
             Outcome::SUCCESS
         }
+        Ok(MultimediaAuth::Aka(vectors)) => {
+            challenges = vectors.iter().map(challenge).collect();
+            command.user_name = Some(asked.user_name);
+            command.public_identity = Some(asked.public_identity);
+            command.items = (1..).zip(vectors).zip(&challenges).map(aka_item).collect();
+            command.count = u32::try_from(vectors.len()).ok();
+            Outcome::SUCCESS
+        }
         Err(error) => Outcome::from(error),
     };
     encode(of.header(), &request.head, outcome, origin, command)
+}
+
+/// RAND and AUTS (TS 29.228 table 6.3.2).
+fn resynchronisation(authorization: Secret<'_>) -> Option<Resynchronisation> {
+    let (rand, auts) = authorization.0.split_first_chunk()?;
+    Some(Resynchronisation { rand: *rand, auts: auts.try_into().ok()? })
+}
+
+/// RAND and AUTN.
+fn challenge(of: &AuthenticationVector) -> [u8; 32] {
+    let mut challenge = [0; 32];
+    challenge[..16].copy_from_slice(&of.rand);
+    challenge[16..].copy_from_slice(&of.autn);
+    challenge
+}
+
+/// TS 29.228 table 6.3.6.
+fn aka_item<'a>(((number, vector), challenge): ((u32, &'a AuthenticationVector), &'a [u8; 32])) -> SipAuthDataItem<'a> {
+    let mut item = SipAuthDataItem::new();
+    (item.number, item.scheme) = (Some(number), Some(scheme::AKA));
+    item.authenticate = Some(challenge);
+    item.authorization = Some(Secret(vector.xres.expose()));
+    item.confidentiality_key = Some(Secret(vector.ck.expose()));
+    item.integrity_key = Some(Secret(vector.ik.expose()));
+    item
 }
 
 async fn server_assignment<H: HssCache + ?Sized>(
@@ -312,6 +358,7 @@ mod tests {
     use super::super::question::{self, Asker};
     use super::super::user_data::LINES;
     use super::*;
+    use crate::vector::{AkaCredentials, Milenage, Usim, UsimAnswer};
     use crate::{
         AssignmentType, Credentials, DigestCredentials, Hss, HssEvents, LocationInfoRequest as Locate,
         MultimediaAuthRequest as Challenge, PrivateIdentity, PublicIdentity, Refusal, Roaming, ServerAssignment,
@@ -396,7 +443,10 @@ mod tests {
         let charging = ChargingAddresses::new(["aaa://ccf1".into(), "aaa://ccf2".into()], ["aaa://ecf1".into()]);
         let alice = user("alice").with_capabilities(wanted).with_charging(charging).with_unregistered_services(true);
         let roaming = Roaming::Only(vec!["home.example".parse().unwrap()]);
-        Hss::with_subscribers([alice, user("bob").with_roaming(roaming)]).unwrap()
+        let aka = AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]);
+        let public = "sip:carol@ims.example".parse().unwrap();
+        let carol = Subscription::new("carol@ims.example".parse().unwrap(), [public], Credentials::Aka(aka)).unwrap();
+        Hss::with_subscribers([alice, user("bob").with_roaming(roaming), carol]).unwrap()
     }
 
     /// Whatever an HSS says in process it says over the wire: the same questions, put to both, have the same answers.
@@ -446,6 +496,26 @@ mod tests {
         locate("bob", false, false);
         challenge("alice", "alice", &scscf, AuthScheme::Digest);
         challenge("alice", "bob", &scscf, AuthScheme::Unknown);
+        for scheme in [AuthScheme::Aka, AuthScheme::NassBundled, AuthScheme::EarlyIms] {
+            challenge("alice", "alice", &scscf, scheme);
+            challenge("carol", "carol", &scscf, scheme);
+        }
+        let mut request = Challenge::new(private("carol"), public("carol"), scscf.clone());
+        request.count = 3;
+        let batch = block_on(wired.multimedia_auth(&request));
+        assert_eq!(batch, block_on(direct.multimedia_auth(&request)));
+        let Ok(MultimediaAuth::Aka(batch)) = batch else { panic!("vectors") };
+        let credentials = AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]);
+        let mut usim = Usim::new(credentials).with_seq(100);
+        let UsimAnswer::SynchronisationFailure(auts) = usim.authenticate(&batch[0].rand, &batch[0].autn) else {
+            panic!("the USIM is ahead");
+        };
+        request.resynchronisation = Some(Resynchronisation { rand: batch[0].rand, auts });
+        let batch = block_on(wired.multimedia_auth(&request));
+        assert_eq!(batch, block_on(direct.multimedia_auth(&request)));
+        let Ok(MultimediaAuth::Aka(batch)) = batch else { panic!("vectors") };
+        let answer = usim.authenticate(&batch[2].rand, &batch[2].autn);
+        assert!(matches!(answer, UsimAnswer::Response { res, .. } if res == batch[2].xres));
         for kind in [
             AssignmentType::Registration,
             AssignmentType::ReRegistration,

@@ -15,6 +15,7 @@
 //! The public identities of a subscription are one implicit registration set, so there is one state for all of them.
 
 mod registrations;
+mod sequence;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,8 @@ use std::{
 use async_trait::async_trait;
 
 use self::registrations::Registrations;
+use self::sequence::Sequences;
+use crate::vector::{AkaCredentials, AuthenticationVector, MAX_VECTORS, SequenceNumber};
 use crate::{
     AuthScheme, Credentials, HssCache, HssError, HssEvent, HssEventSource, HssEvents, LocationInfo,
     LocationInfoRequest, MemorySubscribers, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, PublicIdentity,
@@ -45,6 +48,8 @@ pub struct Hss {
 
 struct Shared {
     subscribers: Arc<dyn SubscriberStore>,
+    seed: [u8; 32],
+    sequences: Sequences,
     registrations: Mutex<Registrations>,
     events: HssEventSource,
 }
@@ -52,9 +57,18 @@ struct Shared {
 impl Hss {
     /// An HSS that knows what is in `subscribers`.
     pub fn new(subscribers: impl SubscriberStore + 'static) -> Self {
+        Self::with_seed(subscribers, [0; 32])
+    }
+
+    /// An HSS that knows what is in `subscribers`, with a random number of its own. It goes into the challenges of AKA,
+    /// so that they differ where a base is restored from a copy; see
+    /// [`AkaCredentials::challenge`](crate::vector::AkaCredentials::challenge).
+    pub fn with_seed(subscribers: impl SubscriberStore + 'static, seed: [u8; 32]) -> Self {
         Self {
             shared: Arc::new(Shared {
                 subscribers: Arc::new(subscribers),
+                seed,
+                sequences: Sequences::default(),
                 registrations: Mutex::default(),
                 events: HssEventSource::default(),
             }),
@@ -85,6 +99,7 @@ impl Hss {
     /// Takes a subscription away and ends its registration. False if there was none.
     pub async fn delete(&self, private_identity: &PrivateIdentity) -> Result<bool, StoreError> {
         let earlier = self.shared.subscribers.delete(private_identity).await?;
+        self.shared.sequences.forget(private_identity);
         if let Some(earlier) = &earlier {
             self.announce(|registrations| registrations.end(earlier));
         }
@@ -127,6 +142,27 @@ impl Hss {
         Err(HssError::Busy { retry_after: None })
     }
 
+    /// Vectors, from behind what the USIM says that it has seen. An AUTS that was not made with the user's key moves
+    /// nothing (TS 33.102 §6.3.5).
+    async fn vectors(
+        &self,
+        request: &MultimediaAuthRequest,
+        credentials: &AkaCredentials,
+    ) -> Result<Vec<AuthenticationVector>, HssError> {
+        let seen = match &request.resynchronisation {
+            None => 0,
+            Some(lost) => match credentials.resynchronise(&lost.rand, &lost.auts) {
+                Some(sqn) => sqn.seq(),
+                None => return Err(HssError::Resynchronisation),
+            },
+        };
+        let count = u64::from(request.count).clamp(1, MAX_VECTORS as u64);
+        let Shared { subscribers, sequences, seed, .. } = &*self.shared;
+        let taken = sequences.take(&**subscribers, &request.private_identity, count, seen).await?;
+        let vector = |seq| SequenceNumber::new(seq).map(|sqn| credentials.challenge(sqn, seed));
+        taken.map(vector).collect::<Option<_>>().ok_or(HssError::Unreachable)
+    }
+
     async fn find(&self, who: Who<'_>) -> Result<Arc<Subscription>, HssError> {
         let subscribers = &self.shared.subscribers;
         let (private, public) = match who {
@@ -163,16 +199,32 @@ impl HssCache for Hss {
 
     async fn multimedia_auth(&self, request: &MultimediaAuthRequest) -> Result<MultimediaAuth, HssError> {
         let who = Who::Both(&request.private_identity, &request.public_identity);
-        self.decide(who, |subscription, registrations| {
-            let answer = match (request.scheme, subscription.credentials()) {
+        for _ in 0..ATTEMPTS {
+            let found = self.find(who).await?;
+            let answer = match (request.scheme, found.credentials()) {
                 (AuthScheme::Unknown | AuthScheme::Digest, Credentials::Digest(digest)) => {
                     MultimediaAuth::Digest(digest.clone())
                 }
+                (AuthScheme::Unknown | AuthScheme::Aka, Credentials::Aka(aka)) => {
+                    MultimediaAuth::Aka(self.vectors(request, aka).await?)
+                }
+                (AuthScheme::Digest, Credentials::Aka(_))
+                | (AuthScheme::Aka, Credentials::Digest(_))
+                | (AuthScheme::NassBundled | AuthScheme::EarlyIms, _) => return Err(HssError::SchemeNotSupported),
             };
-            registrations.challenge(subscription, &request.server_name);
-            Ok(answer)
-        })
-        .await
+            let same = self.decide(who, |subscription, registrations| {
+                // Provisioned anew in the meantime, the user cannot answer what was made before.
+                let same = subscription.credentials() == found.credentials();
+                if same {
+                    registrations.challenge(subscription, &request.server_name);
+                }
+                Ok(same)
+            });
+            if same.await? {
+                return Ok(answer);
+            }
+        }
+        Err(HssError::Busy { retry_after: None })
     }
 
     async fn server_assignment(&self, request: &ServerAssignmentRequest) -> Result<ServerAssignment, HssError> {

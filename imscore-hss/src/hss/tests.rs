@@ -6,9 +6,10 @@ use std::{
 use futures_executor::block_on;
 
 use super::*;
+use crate::vector::{Milenage, Usim, UsimAnswer};
 use crate::{
     AssignmentType, AuthorizationType, Capabilities, ChargingAddresses, DigestCredentials, ProfileIdentity,
-    PushProfile, RegistrationTermination, Roaming, ServerName, ServiceProfile, TerminationReason,
+    PushProfile, RegistrationTermination, Resynchronisation, Roaming, ServerName, ServiceProfile, TerminationReason,
 };
 
 const ALICE: &str = "sip:alice@ims.example";
@@ -59,7 +60,7 @@ fn challenge(hss: &Hss, n: u8) {
 }
 
 fn digest() -> DigestCredentials {
-    let Credentials::Digest(digest) = credentials("alice");
+    let Credentials::Digest(digest) = credentials("alice") else { panic!("Digest") };
     digest
 }
 
@@ -368,6 +369,15 @@ impl SubscriberStore for Meddling {
     async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
         self.base.list(limit, after).await
     }
+
+    async fn advance(
+        &self,
+        private_identity: &PrivateIdentity,
+        expected: u64,
+        next: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        self.base.advance(private_identity, expected, next).await
+    }
 }
 
 #[test]
@@ -380,4 +390,88 @@ fn deleted_while_it_registers() {
     // Nothing of it is left for a later subscriber of the same name.
     assert!(block_on(base.put(Arc::new(alice()))).is_ok());
     assert_eq!(locate(&hss, ALICE), Err(HssError::NotRegistered));
+}
+
+fn usim() -> AkaCredentials {
+    AkaCredentials::new(Milenage::new(&[0x4b; 16], &[0x0c; 16]), [0x80, 0])
+}
+
+fn with_usim() -> Hss {
+    let alice = Subscription::new(private("alice"), [public(ALICE)], Credentials::Aka(usim())).unwrap();
+    Hss::with_subscribers([alice, subscription("bob", &[BOB])]).unwrap()
+}
+
+fn vectors(
+    hss: &Hss,
+    count: u32,
+    resynchronisation: Option<Resynchronisation>,
+) -> Result<Vec<AuthenticationVector>, HssError> {
+    let mut request = MultimediaAuthRequest::new(private("alice"), public(ALICE), server(1));
+    (request.count, request.resynchronisation) = (count, resynchronisation);
+    block_on(hss.multimedia_auth(&request)).map(|answer| match answer {
+        MultimediaAuth::Aka(vectors) => vectors,
+        MultimediaAuth::Digest(_) => panic!("the user has a USIM"),
+    })
+}
+
+/// TS 33.102 §6.3.2: each batch goes on where the last one ended.
+#[test]
+fn vectors_in_batches() {
+    let hss = with_usim();
+    let mut usim = Usim::new(usim());
+    for (asked, given) in [(1, 1), (5, 5), (0, 1), (u32::MAX, 5)] {
+        let batch = vectors(&hss, asked, None).unwrap();
+        assert_eq!(batch.len(), given);
+        for vector in batch {
+            let answer = usim.authenticate(&vector.rand, &vector.autn);
+            assert!(matches!(answer, UsimAnswer::Response { res, .. } if res == vector.xres));
+        }
+    }
+    assert_eq!(authorize(&hss, AuthorizationType::Registration), Ok(UserAuthorization::Scscf(server(1))));
+}
+
+/// TS 33.102 §6.3.5, TS 29.228 §6.3.1.
+#[test]
+fn a_usim_that_is_ahead_is_followed() {
+    let hss = with_usim();
+    let mut card = Usim::new(usim()).with_seq(1_000_000);
+    let vector = vectors(&hss, 1, None).unwrap().remove(0);
+    let UsimAnswer::SynchronisationFailure(auts) = card.authenticate(&vector.rand, &vector.autn) else {
+        panic!("the USIM is ahead");
+    };
+    let mut forged = auts;
+    forged[13] ^= 1;
+    let lost = |auts| Some(Resynchronisation { rand: vector.rand, auts });
+    assert_eq!(vectors(&hss, 1, lost(forged)), Err(HssError::Resynchronisation));
+    let still = vectors(&hss, 1, None).unwrap().remove(0);
+    let still = card.authenticate(&still.rand, &still.autn);
+    assert!(matches!(still, UsimAnswer::SynchronisationFailure(_)), "a forged AUTS moves nothing");
+    for turn in 0..2 {
+        // The second time it is a replay, and does not turn the numbers back.
+        let next = vectors(&hss, 1, lost(auts)).unwrap().remove(0);
+        let answer = card.authenticate(&next.rand, &next.autn);
+        assert!(matches!(answer, UsimAnswer::Response { res, .. } if res == next.xres), "{turn}");
+    }
+}
+
+/// TS 29.228 §6.3.1: a scheme that the subscription does not have.
+#[test]
+fn schemes_are_those_of_the_subscription() {
+    let hss = with_usim();
+    let check = |user: &str, identity: &str, scheme, supported: bool| {
+        let mut request = MultimediaAuthRequest::new(private(user), public(identity), server(1));
+        request.scheme = scheme;
+        let answer = block_on(hss.multimedia_auth(&request));
+        assert_eq!(answer.err(), (!supported).then_some(HssError::SchemeNotSupported), "{user} {scheme:?}");
+    };
+    check("alice", ALICE, AuthScheme::Digest, false);
+    check("alice", ALICE, AuthScheme::NassBundled, false);
+    check("alice", ALICE, AuthScheme::EarlyIms, false);
+    assert_eq!(authorize(&hss, AuthorizationType::Deregistration), Err(HssError::NotRegistered));
+    check("alice", ALICE, AuthScheme::Aka, true);
+    check("alice", ALICE, AuthScheme::Unknown, true);
+    check("bob", BOB, AuthScheme::Aka, false);
+    check("bob", BOB, AuthScheme::NassBundled, false);
+    check("bob", BOB, AuthScheme::Digest, true);
+    check("bob", BOB, AuthScheme::Unknown, true);
 }

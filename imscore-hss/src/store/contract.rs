@@ -40,6 +40,7 @@ pub async fn check(store: &impl SubscriberStore) {
     assert_eq!(put(store, &richer).await, Put::Replaced(bob), "free for others");
 
     pages(store).await;
+    sequence(store).await;
 
     assert_eq!(delete(store, "alice").await, Some(moved));
     assert_eq!(delete(store, "alice").await, None);
@@ -67,6 +68,24 @@ async fn pages(store: &impl SubscriberStore) {
     for user in ["carol", "Zoe", "bob2"] {
         assert!(delete(store, user).await.is_some());
     }
+}
+
+/// Alice is there.
+async fn sequence(store: &impl SubscriberStore) {
+    let advance =
+        async |expected, next| store.advance(&private("alice"), expected, next).await.expect("the store answers");
+    assert_eq!(advance(1, 9).await, Some(0), "not what was expected");
+    assert_eq!(advance(0, 32).await, Some(0));
+    assert_eq!(advance(0, 64).await, Some(32), "somebody was before");
+    assert_eq!(advance(32, 64).await, Some(32));
+    let alice = get(store, "alice").await.expect("Alice");
+    assert_eq!(put(store, &alice).await, Put::Replaced(alice.clone()));
+    assert_eq!(advance(64, 1 << 43).await, Some(64), "a subscription written anew keeps the number");
+    assert_eq!(delete(store, "alice").await, Some(alice.clone()));
+    assert_eq!(advance(1 << 43, 1 << 44).await, None, "nobody's");
+    assert_eq!(advance(0, 1).await, None, "nobody's");
+    assert_eq!(put(store, &alice).await, Put::Created);
+    assert_eq!(advance(0, 0).await, Some(0));
 }
 
 fn private(text: &str) -> PrivateIdentity {

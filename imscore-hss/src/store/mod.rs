@@ -37,6 +37,16 @@ pub trait SubscriberStore: Send + Sync {
     /// Up to `limit` subscriptions (and up to [`MAX_PAGE`]) in the order of their private identities, from behind
     /// `after` on.
     async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError>;
+
+    /// The sequence number of AKA that is kept with a subscription, 0 at first: puts `next` in its place where it is
+    /// `expected`. Gives the number that was there before; `None` where there is no such subscription. A durable store
+    /// has made `next` durable when it returns. Writing a subscription anew leaves the number; taking it away removes it.
+    async fn advance(
+        &self,
+        private_identity: &PrivateIdentity,
+        expected: u64,
+        next: u64,
+    ) -> Result<Option<u64>, StoreError>;
 }
 
 /// What [`SubscriberStore::put`] did.
@@ -81,6 +91,8 @@ pub struct MemorySubscribers {
 struct Base {
     subscriptions: BTreeMap<PrivateIdentity, Arc<Subscription>>,
     public: BTreeMap<PublicIdentity, Arc<Subscription>>,
+    /// Only of those who have been challenged by AKA.
+    sequences: BTreeMap<PrivateIdentity, u64>,
 }
 
 impl MemorySubscribers {
@@ -118,7 +130,9 @@ impl SubscriberStore for MemorySubscribers {
     }
 
     async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
-        Ok(self.write().delete(private_identity))
+        let mut base = self.write();
+        base.sequences.remove(private_identity);
+        Ok(base.delete(private_identity))
     }
 
     async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
@@ -126,6 +140,23 @@ impl SubscriberStore for MemorySubscribers {
         let base = self.read();
         let page = base.subscriptions.range::<PrivateIdentity, _>((start, Bound::Unbounded));
         Ok(page.take(limit.min(MAX_PAGE)).map(|(_, subscription)| subscription.clone()).collect())
+    }
+
+    async fn advance(
+        &self,
+        private_identity: &PrivateIdentity,
+        expected: u64,
+        next: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let mut base = self.write();
+        if !base.subscriptions.contains_key(private_identity) {
+            return Ok(None);
+        }
+        let found = base.sequences.get(private_identity).copied().unwrap_or_default();
+        if found == expected {
+            base.sequences.insert(private_identity.clone(), next);
+        }
+        Ok(Some(found))
     }
 }
 

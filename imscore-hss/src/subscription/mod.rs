@@ -13,6 +13,7 @@ use thiserror::Error;
 pub use digest::{DigestAlgorithm, DigestCredentials, DigestError, Ha1, Qop};
 pub use profile::{Capabilities, ChargingAddresses, ProfileIdentity, ServiceProfile, UserProfile};
 
+use crate::vector::AkaCredentials;
 use crate::{PrivateIdentity, PublicIdentity, VisitedNetwork};
 
 /// Most public identities that one subscription has.
@@ -48,6 +49,8 @@ pub struct Subscription {
 pub enum Credentials {
     /// SIP Digest (TS 33.203 annex N).
     Digest(DigestCredentials),
+    /// IMS AKA: a USIM or ISIM (TS 33.203 §6.1).
+    Aka(AkaCredentials),
 }
 
 /// Networks from which the subscriber may register.

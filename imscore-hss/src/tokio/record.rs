@@ -2,14 +2,17 @@
 //! can add to it. Apart from the types of the interface, which may change without the disk.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
+use crate::vector::{AkaCredentials, AuthenticationFunctions, Milenage, Secret, Tuak, TuakSettings};
 use crate::{
     Capabilities, ChargingAddresses, Credentials, DigestAlgorithm, DigestCredentials, Ha1, PrivateIdentity,
     ProfileIdentity, Roaming, ServiceProfile, Subscription,
 };
 
-/// The version written. What a later one adds is to have a default; what cannot be read without it needs a new number.
-const VERSION: u8 = 1;
+/// The latest version. What a later one adds is to have a default; what cannot be read without it needs a new number. A
+/// record is written with the lowest number that it needs, so that a version of before reads what it can.
+const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct SubscriptionRecord {
@@ -48,6 +51,22 @@ enum CredentialsRecord {
         #[serde(default)]
         sha256: Option<String>,
     },
+    /// Since version 2. Keys in hexadecimal.
+    Aka {
+        k: Zeroizing<String>,
+        /// OPc of Milenage, TOPc of TUAK.
+        op_c: Zeroizing<String>,
+        amf: String,
+        /// Milenage where there is none.
+        #[serde(default)]
+        tuak: Option<TuakRecord>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct TuakRecord {
+    response: u8,
+    iterations: u8,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -73,16 +92,10 @@ pub(super) fn encode(subscription: &Subscription) -> Result<Vec<u8>, serde_json:
             .map(|entry| IdentityRecord { identity: entry.identity.to_string(), barred: entry.barred })
             .collect(),
     };
-    let Credentials::Digest(digest) = subscription.credentials();
-    let ha1 = |algorithm| digest.ha1(algorithm).map(|ha1| ha1.as_hex().to_owned());
     let capabilities = subscription.capabilities();
     let record = SubscriptionRecord {
         service_profiles: subscription.profile().service_profiles.iter().map(profile).collect(),
-        credentials: CredentialsRecord::Digest {
-            realm: digest.realm.clone(),
-            md5: ha1(DigestAlgorithm::Md5),
-            sha256: ha1(DigestAlgorithm::Sha256),
-        },
+        credentials: credentials_record(subscription.credentials()),
         capabilities: CapabilitiesRecord {
             mandatory: capabilities.mandatory.clone(),
             optional: capabilities.optional.clone(),
@@ -97,14 +110,18 @@ pub(super) fn encode(subscription: &Subscription) -> Result<Vec<u8>, serde_json:
         },
         unregistered_services: subscription.has_unregistered_services(),
     };
-    let mut bytes = vec![VERSION];
+    let version = match record.credentials {
+        CredentialsRecord::Digest { .. } => 1,
+        CredentialsRecord::Aka { .. } => 2,
+    };
+    let mut bytes = vec![version];
     serde_json::to_writer(&mut bytes, &record)?;
     Ok(bytes)
 }
 
 /// `None` if it is damaged or of a version that we do not know.
 pub(super) fn decode(private_identity: PrivateIdentity, bytes: &[u8]) -> Option<Subscription> {
-    let (&VERSION, json) = bytes.split_first()? else { return None };
+    let (1..=VERSION, json) = bytes.split_first()? else { return None };
     let record: SubscriptionRecord = serde_json::from_slice(json).ok()?;
     let profiles: Option<Vec<_>> = record.service_profiles.into_iter().map(service_profile).collect();
     let subscription =
@@ -134,13 +151,49 @@ fn service_profile(record: ProfileRecord) -> Option<ServiceProfile> {
     record.identities.into_iter().map(identity).collect::<Option<_>>().map(ServiceProfile::new)
 }
 
+fn credentials_record(credentials: &Credentials) -> CredentialsRecord {
+    match credentials {
+        Credentials::Digest(digest) => {
+            let ha1 = |algorithm| digest.ha1(algorithm).map(|ha1| ha1.as_hex().to_owned());
+            let (md5, sha256) = (ha1(DigestAlgorithm::Md5), ha1(DigestAlgorithm::Sha256));
+            CredentialsRecord::Digest { realm: digest.realm.clone(), md5, sha256 }
+        }
+        Credentials::Aka(aka) => {
+            let (op_c, tuak) = match &aka.functions {
+                AuthenticationFunctions::Milenage(milenage) => (milenage.op_c(), None),
+                AuthenticationFunctions::Tuak(tuak) => {
+                    let TuakSettings { response, iterations } = tuak.settings();
+                    (tuak.top_c(), Some(TuakRecord { response, iterations }))
+                }
+            };
+            let amf = format!("{:04x}", u16::from_be_bytes(aka.amf));
+            CredentialsRecord::Aka { k: aka.functions.k().to_hex(), op_c: op_c.to_hex(), amf, tuak }
+        }
+    }
+}
+
 fn credentials(record: CredentialsRecord) -> Option<Credentials> {
-    let CredentialsRecord::Digest { realm, md5, sha256 } = record;
-    let ha1: Result<Vec<_>, _> = [(DigestAlgorithm::Md5, md5), (DigestAlgorithm::Sha256, sha256)]
-        .into_iter()
-        .filter_map(|(algorithm, hex)| hex.map(|hex| Ha1::new(algorithm, &hex)))
-        .collect();
-    DigestCredentials::from_ha1(&realm, ha1.ok()?).ok().map(Credentials::Digest)
+    match record {
+        CredentialsRecord::Digest { realm, md5, sha256 } => {
+            let ha1: Result<Vec<_>, _> = [(DigestAlgorithm::Md5, md5), (DigestAlgorithm::Sha256, sha256)]
+                .into_iter()
+                .filter_map(|(algorithm, hex)| hex.map(|hex| Ha1::new(algorithm, &hex)))
+                .collect();
+            DigestCredentials::from_ha1(&realm, ha1.ok()?).ok().map(Credentials::Digest)
+        }
+        CredentialsRecord::Aka { k, op_c, amf, tuak } => {
+            let (k, op_c) = (Secret::from_hex(&k)?, Secret::from_hex(&op_c)?);
+            let functions = match tuak {
+                None => Milenage::new(k.expose_array()?, op_c.expose_array()?).into(),
+                Some(TuakRecord { response, iterations }) => {
+                    let settings = TuakSettings { response, iterations };
+                    AuthenticationFunctions::from(Tuak::new(k, op_c.expose_array()?, settings)?)
+                }
+            };
+            let amf = *Secret::from_hex(&amf)?.expose_array()?;
+            Some(Credentials::Aka(AkaCredentials::new(functions, amf)))
+        }
+    }
 }
 
 fn parsed<T: std::str::FromStr>(texts: Vec<String>) -> Option<Vec<T>> {
@@ -176,6 +229,18 @@ mod tests {
         let bytes = encode(&full()).unwrap();
         assert_eq!(decode(alice(), &bytes), Some(full()));
         assert!(!bytes.windows(6).any(|window| window == b"secret"));
+        assert_eq!(bytes[0], 1, "a version of before reads it");
+        let settings = TuakSettings { response: 4, iterations: 3 };
+        for functions in [
+            Milenage::new(&[1; 16], &[2; 16]).into(),
+            AuthenticationFunctions::from(Tuak::new(Secret::from(&[1; 32]), &[2; 32], settings).unwrap()),
+        ] {
+            let credentials = Credentials::Aka(AkaCredentials::new(functions, [0x80, 1]));
+            let identity = "sip:alice@ims.example".parse().unwrap();
+            let alice_of_aka = Subscription::new(alice(), [identity], credentials).unwrap();
+            let bytes = encode(&alice_of_aka).unwrap();
+            assert_eq!((bytes[0], decode(alice(), &bytes)), (2, Some(alice_of_aka)));
+        }
     }
 
     /// The first record format, as it will be found on disks: it has to be read for good.
@@ -186,9 +251,41 @@ mod tests {
             "of a later version":1}"#;
         let read = decode(alice(), &[&[1], &text[..]].concat()).unwrap();
         assert_eq!(read.public_identities().map(ToString::to_string).collect::<Vec<_>>(), ["sip:alice@ims.example"]);
-        let Credentials::Digest(digest) = read.credentials();
+        let Credentials::Digest(digest) = read.credentials() else { panic!("Digest") };
         assert_eq!((digest.realm.as_str(), digest.ha1.len()), ("ims.example", 1));
-        assert_eq!(decode(alice(), &[&[2], &text[..]].concat()), None, "a version to come");
+        assert_eq!(decode(alice(), &[&[3], &text[..]].concat()), None, "a version to come");
+        assert_eq!(decode(alice(), &[&[0], &text[..]].concat()), None);
+    }
+
+    /// What version 2 added, as it will be found on disks.
+    #[test]
+    fn version_two() {
+        let k = "000102030405060708090a0b0c0d0e0f";
+        let with = |credentials: &str| {
+            let profiles = r#"[{"identities":[{"identity":"sip:alice@ims.example"}]}]"#;
+            let text = format!(r#"{{"service_profiles":{profiles},"credentials":{{"scheme":"aka",{credentials}}}}}"#);
+            decode(alice(), &[&[2], text.as_bytes()].concat()).map(|read| read.credentials().clone())
+        };
+        let functions = Milenage::new(&std::array::from_fn(|at| at as u8), &[0xcc; 16]);
+        let milenage = AkaCredentials::new(functions, [0x80, 0]);
+        let op_c = "cc".repeat(16);
+        let found = with(&format!(r#""k":"{k}","op_c":"{op_c}","amf":"8000""#));
+        assert_eq!(found, Some(Credentials::Aka(milenage)));
+        let settings = TuakSettings { response: 16, iterations: 2 };
+        let functions = Tuak::new(Secret::from_hex(k).unwrap(), &[0xcc; 32], settings).unwrap();
+        let top_c = "cc".repeat(32);
+        let chosen = r#""tuak":{"response":16,"iterations":2}"#;
+        let found = with(&format!(r#""k":"{k}","op_c":"{top_c}","amf":"0000",{chosen}"#));
+        assert_eq!(found, Some(Credentials::Aka(AkaCredentials::new(functions, [0, 0]))));
+        for wrong in [
+            format!(r#""k":"{k}","op_c":"{top_c}","amf":"8000""#),
+            format!(r#""k":"{k}","op_c":"{op_c}","amf":"0000",{chosen}"#),
+            format!(r#""k":"{k}00","op_c":"{op_c}","amf":"8000""#),
+            format!(r#""k":"{k}","op_c":"{op_c}","amf":"80""#),
+            format!(r#""k":"{k}","op_c":"{op_c}""#),
+        ] {
+            assert_eq!(with(&wrong), None, "{wrong}");
+        }
     }
 
     #[test]

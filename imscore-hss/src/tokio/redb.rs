@@ -19,6 +19,9 @@ const SUBSCRIPTIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("su
 /// Public identity → private identity.
 const OWNERS: TableDefinition<'_, &str, &str> = TableDefinition::new("owners");
 
+/// Private identity → sequence number, of those who have been challenged by AKA.
+const SEQUENCES: TableDefinition<'_, &str, u64> = TableDefinition::new("sequences");
+
 /// Memory for pages of the file, in bytes.
 const CACHE: usize = 64 << 20;
 
@@ -59,6 +62,7 @@ impl RedbSubscribers {
         let transaction = self.database.begin_write()?;
         transaction.open_table(SUBSCRIPTIONS)?;
         transaction.open_table(OWNERS)?;
+        transaction.open_table(SEQUENCES)?;
         transaction.commit()?;
         Ok(())
     }
@@ -138,6 +142,7 @@ impl SubscriberStore for RedbSubscribers {
         self.write(move |transaction| {
             let mut subscriptions = transaction.open_table(SUBSCRIPTIONS)?;
             let mut owners = transaction.open_table(OWNERS)?;
+            transaction.open_table(SEQUENCES)?.remove(private_identity.as_str())?;
             take(&mut subscriptions, &mut owners, &private_identity)
         })
         .await
@@ -154,6 +159,28 @@ impl SubscriberStore for RedbSubscribers {
                 page.push(decode(&identity_of(key.value())?, record.value())?);
             }
             Ok(page)
+        })
+        .await
+    }
+
+    async fn advance(
+        &self,
+        private_identity: &PrivateIdentity,
+        expected: u64,
+        next: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let private_identity = private_identity.clone();
+        self.write(move |transaction| {
+            let user = private_identity.as_str();
+            if transaction.open_table(SUBSCRIPTIONS)?.get(user)?.is_none() {
+                return Ok(None);
+            }
+            let mut sequences = transaction.open_table(SEQUENCES)?;
+            let found = sequences.get(user)?.map_or(0, |found| found.value());
+            if found == expected {
+                sequences.insert(user, next)?;
+            }
+            Ok(Some(found))
         })
         .await
     }
@@ -253,13 +280,17 @@ fn decode(private_identity: &PrivateIdentity, bytes: &[u8]) -> Result<Arc<Subscr
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::BTreeSet,
         env,
         io::{BufRead, BufReader},
         process::{Command, Stdio},
     };
 
     use super::*;
-    use crate::{Credentials, DigestCredentials, store::contract};
+    use crate::vector::{AkaCredentials, Milenage};
+    use crate::{
+        Credentials, DigestCredentials, Hss, HssCache, MultimediaAuth, MultimediaAuthRequest, store::contract,
+    };
 
     fn subscription(user: &str, identity: &str) -> Arc<Subscription> {
         let user: PrivateIdentity = user.parse().unwrap();
@@ -348,6 +379,82 @@ mod tests {
             let identity = format!("tel:+{number}").parse().unwrap();
             let found = runtime.block_on(base.find(&identity)).unwrap();
             assert_eq!(found, Some(subscription(&format!("user{number}"), &format!("tel:+{number}"))));
+        }
+    }
+
+    const HSS: &str = "IMSCORE_HSS_TEST_VECTORS";
+
+    /// Starts this same test as another process, which challenges one user for ever, kills it between a reservation and
+    /// the end of its block, and does it again. A challenge that came twice would be of a sequence number used twice.
+    #[test]
+    fn no_sequence_number_comes_again_after_kill_nine() {
+        if let Ok(path) = env::var(HSS) {
+            return challenge_for_ever(&path);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base");
+        let credentials = Credentials::Aka(AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]));
+        let alice = Subscription::new("alice".parse().unwrap(), ["tel:+1".parse().unwrap()], credentials).unwrap();
+        let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(RedbSubscribers::open(&path).unwrap().put(Arc::new(alice))).unwrap();
+        let mut challenges = BTreeSet::new();
+        for turn in 1..=3 {
+            let mut child = Command::new(env::current_exe().unwrap())
+                .args(["--exact", "tokio::redb::tests::no_sequence_number_comes_again_after_kill_nine", "--nocapture"])
+                .env(HSS, &path)
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+            challenges.extend(lines.filter(|line| line.starts_with("challenge")).take(50));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(challenges.len(), turn * 50);
+        }
+    }
+
+    #[test]
+    fn no_sequence_number_is_given_to_two_threads() {
+        let folder = tempfile::tempdir().unwrap();
+        let hss = Hss::new(RedbSubscribers::open(folder.path().join("base")).unwrap());
+        let credentials = Credentials::Aka(AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]));
+        let alice = Subscription::new("alice".parse().unwrap(), ["tel:+1".parse().unwrap()], credentials).unwrap();
+        let runtime = || ::tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime().block_on(hss.put(alice)).unwrap();
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let hss = hss.clone();
+                std::thread::spawn(move || {
+                    let scscf = "sip:scscf.ims.example".parse().unwrap();
+                    let mut request =
+                        MultimediaAuthRequest::new("alice".parse().unwrap(), "tel:+1".parse().unwrap(), scscf);
+                    request.count = 3;
+                    let ask = |_| runtime().block_on(hss.multimedia_auth(&request)).unwrap();
+                    (0..20).map(ask).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let answers = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+        let challenges: Vec<_> = answers
+            .flat_map(|answer| match answer {
+                MultimediaAuth::Aka(vectors) => vectors.into_iter().map(|vector| vector.rand),
+                MultimediaAuth::Digest(_) => panic!("vectors"),
+            })
+            .collect();
+        let distinct: BTreeSet<_> = challenges.iter().collect();
+        assert_eq!((challenges.len(), distinct.len()), (8 * 20 * 3, 8 * 20 * 3));
+    }
+
+    fn challenge_for_ever(path: &str) {
+        let hss = Hss::new(RedbSubscribers::open(path).unwrap());
+        let (private, scscf) = ("alice".parse().unwrap(), "sip:scscf.ims.example".parse().unwrap());
+        let request = MultimediaAuthRequest::new(private, "tel:+1".parse().unwrap(), scscf);
+        let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for _ in 0..10_000 {
+            let MultimediaAuth::Aka(vectors) = runtime.block_on(hss.multimedia_auth(&request)).unwrap() else {
+                panic!("vectors");
+            };
+            println!("\nchallenge {:?}", vectors[0].rand);
         }
     }
 

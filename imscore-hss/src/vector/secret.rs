@@ -3,7 +3,7 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Most bytes of a [`Secret`]: the longest key and the longest response of TUAK have 256 bits.
 pub const MAX_SECRET: usize = 32;
@@ -35,6 +35,15 @@ impl Secret {
             *secret.bytes.get_mut(at)? = u8::try_from(high? << 4 | low?).ok()?;
         }
         Some(secret)
+    }
+
+    /// As [`from_hex`](Self::from_hex) reads it, in lower case: not for logs.
+    pub fn to_hex(&self) -> Zeroizing<String> {
+        let digits = self.expose().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        // Allocated once: what a growing text leaves behind would not be overwritten.
+        let mut text = Zeroizing::new(String::with_capacity(2 * MAX_SECRET));
+        text.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+        text
     }
 
     /// The bytes: not for logs.
@@ -92,6 +101,7 @@ mod tests {
     fn a_secret_is_read_from_its_digits_and_never_shown() {
         let secret = Secret::from_hex("00Ff10").unwrap();
         assert_eq!(secret.expose(), [0, 0xff, 0x10]);
+        assert_eq!(*secret.to_hex(), "00ff10");
         assert_eq!(secret, Secret::from(&[0, 0xff, 0x10]));
         assert_ne!(secret, Secret::from(&[0, 0xff]));
         assert_ne!(secret, Secret::from(&[0, 0xff, 0x11]));
