@@ -79,6 +79,7 @@ mod shutdown;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
+pub mod ua;
 mod udp;
 mod wire;
 mod workers;

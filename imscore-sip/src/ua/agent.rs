@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::asked::{Asked, Challenged, Outcome, Purpose};
 use super::call::{self, Call, CallHandle};
@@ -41,6 +41,8 @@ pub struct UserAgent {
     pub(super) dialogs: HashMap<DialogId, Id<Call>, Keyed>,
     /// Requests of calls that wait for the owner.
     pub(super) waiting: HashMap<ServerId, (Id<Call>, Request), Keyed>,
+    /// Other requests that wait for the owner.
+    pub(super) open: HashSet<ServerId, Keyed>,
     /// Requests of ours that wait for their responses.
     pub(super) asked: HashMap<transaction::ClientId, Asked, Keyed>,
     pub(super) unreachable: Table<(Request, Purpose)>,
@@ -77,6 +79,7 @@ impl UserAgent {
             calls: Table::default(),
             dialogs: HashMap::with_hasher(keyed),
             waiting: HashMap::with_hasher(keyed),
+            open: HashSet::with_hasher(keyed),
             asked: HashMap::with_hasher(keyed),
             unreachable: Table::default(),
             registrations: Table::default(),
@@ -189,7 +192,10 @@ impl UserAgent {
             Below::ClientEnded { id } => {
                 self.asked.remove(&id);
             }
-            Below::Unacknowledged { .. } | Below::Undelivered { .. } | Below::ServerEnded { .. } => {}
+            Below::ServerEnded { id } => {
+                self.open.remove(&id);
+            }
+            Below::Unacknowledged { .. } | Below::Undelivered { .. } => {}
         }
     }
 

@@ -27,6 +27,12 @@ impl UserAgent {
             if is_options && response.status().is_success() && !response.headers.contains(Name::ALLOW) {
                 self.methods().for_each(|method| response.headers.push(&Allow(method)));
             }
+            if !self.open.contains(&id) {
+                return Err(NotSent::Gone);
+            }
+            if response.status().is_final() {
+                self.open.remove(&id);
+            }
             self.reply(id, response, now);
             return Ok(());
         };
@@ -62,8 +68,14 @@ impl UserAgent {
                 self.refuse(id, &request, StatusCode::CALL_TRANSACTION_DOES_NOT_EXIST, now);
             }
             None if request.is(&Method::Invite) => self.on_invite(id, request, flow, now),
-            None => self.events.push_back(Event::Request { id, request, flow, call: None, replaces: None }),
+            None => self.pass_on(id, request, flow, None),
         }
+    }
+
+    /// Leaves a request that changes no call to the owner.
+    pub(super) fn pass_on(&mut self, id: ServerId, request: Request, flow: Flow, call: Option<CallHandle>) {
+        self.open.insert(id);
+        self.events.push_back(Event::Request { id, request, flow, call, replaces: None });
     }
 
     /// RFC 3261 §8.2.1, §8.2.2.3.
@@ -432,11 +444,11 @@ impl UserAgent {
 
     /// Answers an INVITE with 487.
     pub(super) fn terminate(&mut self, id: ServerId, now: Now) {
-        if let Some((_, invite)) = self.waiting.get(&id) {
-            let response = invite.reply(StatusCode::REQUEST_TERMINATED);
+        if let Some((key, invite)) = self.waiting.get(&id) {
+            let (call, response) = (CallHandle(*key), invite.reply(StatusCode::REQUEST_TERMINATED));
             // It waits, as was just seen.
             let _ = self.respond(id, response, now);
-            self.events.push_back(Event::Cancelled { id });
+            self.events.push_back(Event::Cancelled { id, call });
         }
     }
 

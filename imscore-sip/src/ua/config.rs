@@ -7,7 +7,7 @@ use crate::dialog;
 use crate::header::NameAddr;
 use crate::message::Method;
 use crate::transaction;
-use crate::transport::Flow;
+use crate::transport::{Address, Flow, ListenerId};
 use crate::uri::Uri;
 
 /// Settings of a [`UserAgent`](super::UserAgent).
@@ -64,6 +64,26 @@ impl Config {
     #[must_use]
     pub fn with_login(self, username: &str, password: &str, realm: &str) -> Config {
         Config { login: Some(Login::new(username, password).with_realm(realm)), ..self }
+    }
+
+    /// Speaks as that identity, whose user part the Contact has too.
+    #[must_use]
+    pub fn with_identity(self, identity: Uri) -> Config {
+        let user = identity.as_sip().and_then(|uri| uri.user()).map(ByteString::from);
+        Config { user: user.unwrap_or(self.user), identity, ..self }
+    }
+
+    /// Sends everything outside of dialogs to that address, from the first listener of its transport.
+    #[must_use]
+    pub fn with_proxy(self, proxy: Address) -> Config {
+        let listener = self.transactions.listeners.iter().position(|listener| listener.transport == proxy.transport);
+        let flow = listener.map(|listener| Flow {
+            transport: proxy.transport,
+            listener: ListenerId(listener as u16),
+            remote: proxy.socket,
+            connection: None,
+        });
+        Config { proxy: flow, ..self }
     }
 
     pub(super) fn login(&self) -> Option<&Login> {

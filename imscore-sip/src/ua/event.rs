@@ -34,6 +34,8 @@ pub enum Event {
     Cancelled {
         /// The transaction of its INVITE.
         id: ServerId,
+        /// The call that it began or belongs to.
+        call: CallHandle,
     },
     /// A provisional response other than 100 to our INVITE; the To tag says of which branch. Where it brings an offer,
     /// [`UserAgent::answer`](super::UserAgent::answer) is due.

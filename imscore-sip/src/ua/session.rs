@@ -213,10 +213,7 @@ impl UserAgent {
             | Method::Refer
             | Method::Register
             | Method::Subscribe
-            | Method::Extension(_) => {
-                let call = Some(CallHandle(key));
-                self.events.push_back(Event::Request { id, request, flow, call, replaces: None });
-            }
+            | Method::Extension(_) => self.pass_on(id, request, flow, Some(CallHandle(key))),
         }
     }
 

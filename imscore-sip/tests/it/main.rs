@@ -5,6 +5,8 @@
 mod allocations;
 mod edits;
 mod messages;
+#[cfg(feature = "tokio")]
+mod phones;
 mod torture;
 
 mod values;

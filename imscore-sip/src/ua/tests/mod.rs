@@ -87,7 +87,9 @@ impl Stage {
     #[track_caller]
     fn is_over(&mut self) {
         self.run("+5m");
-        let left = self.alice(|alice, _| (alice.calls(), alice.pending(), alice.dialogs.len(), alice.waiting.len()));
+        let left = self.alice(|alice, _| {
+            (alice.calls(), alice.pending(), alice.dialogs.len(), alice.waiting.len() + alice.open.len())
+        });
         assert_eq!(left, (0, (0, 0), 0, 0));
     }
 }
