@@ -13,6 +13,7 @@ mod message;
 mod mime;
 mod sdp;
 mod stream;
+mod stun;
 mod uri;
 
 pub use diameter::diameter;
@@ -22,6 +23,7 @@ pub use message::message;
 pub use mime::mime;
 pub use sdp::sdp;
 pub use stream::stream;
+pub use stun::stun;
 pub use uri::uri;
 
 #[cfg(test)]
@@ -51,5 +53,5 @@ mod replay {
         )*};
     }
 
-    targets! { message edits uri typed_header stream sdp mime diameter }
+    targets! { message edits uri typed_header stream stun sdp mime diameter }
 }

@@ -20,7 +20,7 @@ use super::gate::Gate;
 use super::listen::Bound;
 use super::mail::{Mail, Origin, Post, Sender, worker_of};
 use super::ready::{Ready, Signal, Token};
-use super::udp::{LARGEST, Udp, is_keep_alive};
+use super::udp::{LARGEST, Udp, is_keep_alive, stun_answer};
 use super::{Counters, Settings};
 use crate::engine::{Ticket, Transmit};
 use crate::message::Message;
@@ -368,6 +368,13 @@ impl Io {
         self.counters.bytes_in.add(length);
         if is_keep_alive(datagram) {
             self.counters.keep_alives.one();
+            let answer = stun_answer(datagram, remote);
+            if let (Some(answer), Some(Source::Udp(udp))) = (answer, self.sources.get(usize::from(at)))
+                && udp.send(&answer, remote).is_ok()
+            {
+                self.counters.datagrams_out.one();
+                self.counters.bytes_out.add(answer.len());
+            }
             return Step::Again;
         }
         let flow = Flow { transport: Transport::Udp, listener: ListenerId(at), remote, connection: None };

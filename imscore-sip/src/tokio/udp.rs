@@ -15,11 +15,11 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::transport::is_one_peer;
+use crate::transport::stun::{Binding, is_stun};
+
 /// What a receive buffer must hold: the largest datagram.
 pub(super) const LARGEST: usize = 65_535;
-
-/// The magic cookie of STUN, at the fifth byte (RFC 8489 §5).
-const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// A socket, and what waits for its errors.
 pub(super) struct Udp {
@@ -116,14 +116,20 @@ fn is_of_a_peer(error: &io::Error) -> bool {
     )
 }
 
-/// A datagram that keeps a binding in a NAT open and says nothing: empty lines and zeros, as phones send them, and STUN
-/// (RFC 5626 §4.4.2), which nobody here has promised to answer.
+/// A datagram that keeps a binding in a NAT open: empty lines and zeros, as phones send them, and STUN
+/// (RFC 5626 §4.4.2).
 pub(super) fn is_keep_alive(datagram: &[u8]) -> bool {
     match datagram {
         [] => true,
-        [0..=0x3f, _, _, _, a, b, c, d, ..] => [*a, *b, *c, *d] == STUN_COOKIE,
+        stun if is_stun(stun) => true,
         short => short.len() <= 4 && short.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)),
     }
+}
+
+/// What a STUN request that came from there is answered with.
+pub(super) fn stun_answer(datagram: &[u8], remote: SocketAddr) -> Option<Vec<u8>> {
+    let answer = Binding::read(datagram).ok()?.answer(remote).filter(|_| is_one_peer(&remote))?;
+    Some(answer.to_bytes())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod address;
 mod reply;
+pub mod stun;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -36,7 +36,7 @@ async fn every_request_is_answered_over_ipv4_and_ipv6() {
 async fn a_keep_alive_is_counted_and_nothing_else() {
     let mut rig = Rig::new(&["udp:127.0.0.1:0"], Settings::default()).await;
     let peer = peer("127.0.0.1").await;
-    for datagram in [&b"\r\n\r\n"[..], b"", b"\0", b"\x00\x01\x00\x00\x21\x12\xa4\x42xxxxxxxxxxxx"] {
+    for datagram in [&b"\r\n\r\n"[..], b"", b"\0", b"\x00\x11\x00\x00\x21\x12\xa4\x42xxxxxxxxxxxx"] {
         peer.send_to(datagram, rig.addresses[0]).await.unwrap();
     }
     peer.send_to(options("1", Transport::Udp).as_bytes(), rig.addresses[0]).await.unwrap();
@@ -160,4 +160,25 @@ async fn a_flood_on_one_socket_leaves_the_others_their_turn() {
     };
     let before = tokio::select! { biased; before = within(wait) => before, () = again => 0 };
     assert!(before < 500, "{before} of the flood came first");
+}
+
+/// RFC 5626 §4.4.2: the phone learns where its datagrams come from; threat M7: what is broken gets nothing.
+#[tokio::test]
+async fn a_stun_binding_is_answered() {
+    use crate::transport::stun::{Binding, Class};
+    let rig = Rig::new(&["udp:127.0.0.1:0"], Settings::default()).await;
+    let phone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let request = Binding::request([9; 12]).to_bytes();
+    let mut broken = request.clone();
+    broken[3] = 4;
+    let indication = [&[0, 0x11], &request[2..]].concat();
+    for datagram in [&broken, &indication, &request] {
+        phone.send_to(datagram, rig.addresses[0]).await.unwrap();
+    }
+    let mut buffer = [0; 100];
+    let length = within(phone.recv(&mut buffer)).await.unwrap();
+    let answer = Binding::read(&buffer[..length]).unwrap();
+    assert_eq!((answer.class, answer.transaction), (Class::Success, [9; 12]));
+    assert_eq!(answer.mapped, Some(phone.local_addr().unwrap()));
+    assert_eq!((rig.counters.datagrams_in.total(), rig.counters.datagrams_out.total()), (3, 1));
 }
