@@ -170,8 +170,13 @@ mod tests {
             direction: Direction::SendOnly,
             attributes: vec!["ptime:20\r\nm=evil".into()],
         };
-        let sections =
-            [media("au dio", &["8", "0"]), media("video", &[]), media(" ", &["34"]), media("video", &["34\r\nx"])];
+        let sections = [
+            media("au dio", &["8", "0"]),
+            media("video", &[]),
+            media(" ", &["34"]),
+            media("video", &[" "]),
+            media("video", &["34\r\nx"]),
+        ];
         let text = SessionDescription::offer("2001:db8::7".parse().unwrap(), (5, 2), &sections);
         let expected = "v=0\r\no=- 5 2 IN IP6 2001:db8::7\r\ns=-\r\nc=IN IP6 2001:db8::7\r\nt=0 0\r\n\
             m=audio 7 RTP/AVP 8 0\r\na=ptime:20  m=evil\r\na=sendonly\r\n\
@@ -202,10 +207,14 @@ mod tests {
         let none = SessionDescription::parse(offer.answer([192, 0, 2, 7].into(), (5, 1), |_, _| None)).unwrap();
         assert_eq!(check_answer(&offer, &none), Ok(()));
         assert!(none.media().all(|media| media.is_refused()));
-        let empty =
-            MediaAnswer { port: 1, formats: vec![], direction: Direction::SendRecv, attributes: vec!["x".into()] };
-        let refused =
-            SessionDescription::parse(offer.answer([192, 0, 2, 7].into(), (5, 1), |_, _| Some(empty.clone())));
-        assert!(refused.unwrap().media().all(|media| media.is_refused() && media.attributes().next().is_none()));
+        for (port, formats) in [(1, vec![]), (0, vec!["0".to_string()])] {
+            let chosen = MediaAnswer { port, formats, direction: Direction::SendRecv, attributes: vec!["x".into()] };
+            let text = offer.answer([192, 0, 2, 7].into(), (5, 1), |_, _| Some(chosen.clone()));
+            let refused = SessionDescription::parse(text).unwrap();
+            assert!(
+                refused.media().all(|media| media.is_refused() && media.attributes().next().is_none()),
+                "{chosen:?}"
+            );
+        }
     }
 }
