@@ -141,7 +141,7 @@ fn check(settings: &Settings) -> Option<(&'static str, String)> {
         .or_else(|| within("scscf.bindings", scscf.bindings, 1_000))
         .or_else(|| scscf.algorithms.is_empty().then(|| ("scscf.algorithms", "it takes one at least".to_owned())))
         .or_else(|| {
-            let unknown = scscf.algorithms.iter().find(|name| Algorithm::find(name).is_none())?;
+            let unknown = scscf.algorithms.iter().find(|name| Algorithm::find(name).is_none_or(Algorithm::is_aka))?;
             Some(("scscf.algorithms", format!("{unknown:?} is none: write MD5 or SHA-256")))
         })
         .or_else(|| within("http.connections", http.connections, 100_000))

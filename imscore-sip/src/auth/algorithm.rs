@@ -20,6 +20,12 @@ pub enum Algorithm {
     Sha256,
     /// `SHA-256-sess`
     Sha256Sess,
+    /// `AKAv1-MD5` (RFC 3310 §3.1): a USIM proves itself, and its response is the password.
+    AkaV1Md5,
+    /// `AKAv2-MD5` (RFC 4169 §3): the keys of the run are in the password too.
+    AkaV2Md5,
+    /// `AKAv2-SHA-256` (RFC 4169 §3 with the hash of RFC 7616).
+    AkaV2Sha256,
 }
 
 /// Quality of protection: what the response covers (RFC 7616 §3.3).
@@ -73,21 +79,36 @@ impl Algorithm {
             Algorithm::Md5Sess => "MD5-sess",
             Algorithm::Sha256 => "SHA-256",
             Algorithm::Sha256Sess => "SHA-256-sess",
+            Algorithm::AkaV1Md5 => "AKAv1-MD5",
+            Algorithm::AkaV2Md5 => "AKAv2-MD5",
+            Algorithm::AkaV2Sha256 => "AKAv2-SHA-256",
         }
+    }
+
+    /// True where the password comes of a USIM's answer, see [`aka_ha1`](super::aka_ha1).
+    pub fn is_aka(self) -> bool {
+        matches!(self, Algorithm::AkaV1Md5 | Algorithm::AkaV2Md5 | Algorithm::AkaV2Sha256)
     }
 
     /// The algorithm that a challenge or its answer names, in any case.
     pub fn find(text: &str) -> Option<Algorithm> {
-        [Algorithm::Md5, Algorithm::Md5Sess, Algorithm::Sha256, Algorithm::Sha256Sess]
-            .into_iter()
-            .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
+        const ALL: [Algorithm; 7] = [
+            Algorithm::Md5,
+            Algorithm::Md5Sess,
+            Algorithm::Sha256,
+            Algorithm::Sha256Sess,
+            Algorithm::AkaV1Md5,
+            Algorithm::AkaV2Md5,
+            Algorithm::AkaV2Sha256,
+        ];
+        ALL.into_iter().find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
     }
 
     /// Hexadecimal digits of a hash: 32 or 64.
     pub fn digits(self) -> usize {
         match self {
-            Algorithm::Md5 | Algorithm::Md5Sess => 32,
-            Algorithm::Sha256 | Algorithm::Sha256Sess => 64,
+            Algorithm::Md5 | Algorithm::Md5Sess | Algorithm::AkaV1Md5 | Algorithm::AkaV2Md5 => 32,
+            Algorithm::Sha256 | Algorithm::Sha256Sess | Algorithm::AkaV2Sha256 => 64,
         }
     }
 
@@ -98,8 +119,12 @@ impl Algorithm {
     /// The hash of `parts` with colons between them.
     fn hash(self, parts: &[&[u8]]) -> Hex {
         match self {
-            Algorithm::Md5 | Algorithm::Md5Sess => Hex::of(&joined::<Md5>(parts).finalize()),
-            Algorithm::Sha256 | Algorithm::Sha256Sess => Hex::of(&joined::<Sha256>(parts).finalize()),
+            Algorithm::Md5 | Algorithm::Md5Sess | Algorithm::AkaV1Md5 | Algorithm::AkaV2Md5 => {
+                Hex::of(&joined::<Md5>(parts).finalize())
+            }
+            Algorithm::Sha256 | Algorithm::Sha256Sess | Algorithm::AkaV2Sha256 => {
+                Hex::of(&joined::<Sha256>(parts).finalize())
+            }
         }
     }
 }

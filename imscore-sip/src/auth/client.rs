@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::algorithm::{Parts, Qop, ha1};
+use super::algorithm::{Ha1, Parts, Qop, ha1};
 use super::question::{Question, Unanswerable};
 use crate::header::{
     Authorization, Challenge, Credentials, HeaderError, ProxyAuthenticate, ProxyAuthorization, TypedHeader,
@@ -75,39 +75,12 @@ impl Login {
         if self.realm.as_ref().is_some_and(|realm| !question.is_for(realm)) {
             return Err(Unanswerable::Realm);
         }
-        // `auth-int` breaks where something on the way changes the body, so it comes after `auth`.
-        let qop = [Qop::Auth, Qop::AuthInt, Qop::Absent].into_iter().find(|qop| question.qop.contains(qop));
-        let qop = qop.ok_or(Unanswerable::Qop)?;
-        let nonce_count = format!("{nonce_count:08x}");
         let algorithm = question.algorithm;
-        let response = ha1(&self.username, question.realm, &self.password, algorithm).response(&Parts {
-            algorithm,
-            qop,
-            method,
-            uri,
-            nonce: question.nonce,
-            nonce_count: &nonce_count,
-            cnonce,
-            body,
-        });
-        Ok(Credentials::build("Digest", |params| {
-            params.push_quoted("username", &self.username);
-            params.push_quoted("realm", &unescaped(question.realm));
-            params.push_quoted("nonce", &unescaped(question.nonce));
-            params.push_quoted("uri", uri);
-            params.push_quoted("response", response.as_str());
-            params.push("algorithm", algorithm.as_str());
-            if let Some(opaque) = question.opaque {
-                params.push_quoted("opaque", &unescaped(opaque));
-            }
-            if qop != Qop::Absent {
-                params.push("qop", qop.as_str());
-                params.push("nc", &nonce_count);
-            }
-            if qop != Qop::Absent || algorithm.is_session() {
-                params.push_quoted("cnonce", cnonce);
-            }
-        }))
+        if algorithm.is_aka() {
+            return Err(Unanswerable::Algorithm);
+        }
+        let secret = ha1(&self.username, question.realm, &self.password, algorithm);
+        Proof { username: &self.username, question, method, uri, body, cnonce, nonce_count }.credentials(&secret)
     }
 
     /// One answer for each realm.
@@ -139,6 +112,57 @@ impl Login {
             }
         }
         if answers.is_empty() { Err(why) } else { Ok(answers) }
+    }
+}
+
+/// All of an answer but the secret.
+pub(super) struct Proof<'a> {
+    pub(super) username: &'a str,
+    pub(super) question: &'a Question<'a>,
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a str,
+    pub(super) body: &'a [u8],
+    pub(super) cnonce: &'a str,
+    pub(super) nonce_count: u32,
+}
+
+impl Proof<'_> {
+    /// The answer that proves a secret.
+    pub(super) fn credentials(&self, secret: &Ha1) -> Result<Credentials, Unanswerable> {
+        let Proof { question, cnonce, .. } = *self;
+        // `auth-int` breaks where something on the way changes the body, so it comes after `auth`.
+        let qop = [Qop::Auth, Qop::AuthInt, Qop::Absent].into_iter().find(|qop| question.qop.contains(qop));
+        let qop = qop.ok_or(Unanswerable::Qop)?;
+        let nonce_count = format!("{:08x}", self.nonce_count);
+        let algorithm = question.algorithm;
+        let response = secret.response(&Parts {
+            algorithm,
+            qop,
+            method: self.method,
+            uri: self.uri,
+            nonce: question.nonce,
+            nonce_count: &nonce_count,
+            cnonce,
+            body: self.body,
+        });
+        Ok(Credentials::build("Digest", |params| {
+            params.push_quoted("username", self.username);
+            params.push_quoted("realm", &unescaped(question.realm));
+            params.push_quoted("nonce", &unescaped(question.nonce));
+            params.push_quoted("uri", self.uri);
+            params.push_quoted("response", response.as_str());
+            params.push("algorithm", algorithm.as_str());
+            if let Some(opaque) = question.opaque {
+                params.push_quoted("opaque", &unescaped(opaque));
+            }
+            if qop != Qop::Absent {
+                params.push("qop", qop.as_str());
+                params.push("nc", &nonce_count);
+            }
+            if qop != Qop::Absent || algorithm.is_session() {
+                params.push_quoted("cnonce", cnonce);
+            }
+        }))
     }
 }
 

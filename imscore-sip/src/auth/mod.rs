@@ -3,8 +3,10 @@
 //! The parts stand by themselves. [`Answer::verify`] judges one answer against one challenge and is a pure function,
 //! for an S-CSCF that keeps challenges in its store. [`Nonces`] makes challenges that need not be kept, and a
 //! [`ReplayGuard`] sees to it that each answer is taken once. [`Authenticator`] is the three together, for a registrar or
-//! a proxy; [`Login`] is the other side.
+//! a proxy; [`Login`] is the other side. Where a USIM takes the place of the password, [`AkaChallenge`] is what it is asked
+//! and [`AkaLogin`] who answers.
 
+mod aka;
 mod algorithm;
 mod client;
 mod nonce;
@@ -14,6 +16,7 @@ mod verify;
 
 use crate::message::StatusCode;
 
+pub use aka::{AkaAnswer, AkaChallenge, AkaKeys, AkaLogin, AkaResponse, aka_ha1};
 pub use algorithm::{Algorithm, Ha1, Qop, ha1};
 pub use client::Login;
 pub use nonce::{Nonce, NonceUse, Nonces, ReplayGuard};

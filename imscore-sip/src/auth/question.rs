@@ -40,6 +40,9 @@ pub enum Unanswerable {
     /// It wants a protection that we do not know.
     #[error("unknown quality of protection")]
     Qop,
+    /// The USIM says that whoever asks does not know its key.
+    #[error("the network does not know the key of the USIM")]
+    Forged,
     /// It is not what its grammar allows.
     #[error("malformed challenge")]
     Malformed,
@@ -151,7 +154,11 @@ mod tests {
                 Ok((Algorithm::Sha256Sess, vec![Qop::AuthInt], false)),
             ),
             (r#"Basic realm="r", nonce="n""#, Err(Unanswerable::Algorithm)),
-            (r#"Digest realm="r", nonce="n", algorithm=AKAv1-MD5"#, Err(Unanswerable::Algorithm)),
+            (r#"Digest realm="r", nonce="n", algorithm=AKAv3-MD5"#, Err(Unanswerable::Algorithm)),
+            (
+                r#"Digest realm="r", nonce="n", algorithm=akav2-sha-256, qop="auth""#,
+                Ok((Algorithm::AkaV2Sha256, vec![Qop::Auth], false)),
+            ),
             (r#"Digest realm="r", nonce="n", qop="auth-conf""#, Err(Unanswerable::Qop)),
             (r#"Digest realm="r", nonce="n", qop="""#, Err(Unanswerable::Qop)),
             (r#"Digest realm="r", nonce="""#, Err(Unanswerable::Malformed)),

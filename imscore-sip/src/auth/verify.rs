@@ -1,6 +1,7 @@
 //! The judgement of one answer: pure, without clock, state or randomness.
 
 use super::Denied;
+use super::aka::auts;
 use super::algorithm::{Algorithm, Ha1, Parts, Qop};
 use crate::message::Method;
 use crate::parse::params::unescaped;
@@ -27,6 +28,9 @@ pub struct Answer<'a> {
     pub qop: Option<Qop>,
     /// The number of answers given to this nonce, this one included; absent without `qop`.
     pub nonce_count: Option<u32>,
+    /// AUTS: it is no answer but says that the USIM is ahead of the HSS, which is to be told with the RAND of the nonce
+    /// (RFC 3310 §3.4). Only with an algorithm of AKA.
+    pub auts: Option<[u8; 14]>,
     response: &'a str,
     nonce_count_text: &'a str,
     cnonce: &'a str,
@@ -75,7 +79,8 @@ impl<'a> Answer<'a> {
     /// (TS 24.229 §5.1.1.2.2, §5.1.1.2.3), else [`Denied::Malformed`]: something that must be there is missing, twice there, or
     /// not what its clause allows.
     pub fn read(parameters: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Result<Answer<'a>, Denied> {
-        const NAMES: [&str; 9] = ["username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce"];
+        const NAMES: [&str; 10] =
+            ["username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "auts"];
         let mut values = [None; NAMES.len()];
         for (name, value) in parameters {
             if let Some(index) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
@@ -85,10 +90,13 @@ impl<'a> Answer<'a> {
                 }
             }
         }
-        let [username, realm, nonce, uri, response, algorithm, qop, nc, cnonce] = values;
+        let [username, realm, nonce, uri, response, algorithm, qop, nc, cnonce, lost] = values;
         let (username, realm, uri) = (required(username)?, required(realm)?, required(uri)?);
         let (nonce, response) = (nonce.unwrap_or_default(), response.unwrap_or_default());
-        if nonce.is_empty() || response.is_empty() {
+        let algorithm = algorithm.map_or(Some(Algorithm::Md5), Algorithm::find);
+        let lost = lost.filter(|_| algorithm.is_some_and(Algorithm::is_aka));
+        let auts = lost.map(|lost| auts(lost).ok_or(Denied::Malformed)).transpose()?;
+        if nonce.is_empty() || response.is_empty() && auts.is_none() {
             return Err(Denied::Unanswered);
         }
         let is_hex = |text: &str| text.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -107,9 +115,10 @@ impl<'a> Answer<'a> {
             realm,
             nonce,
             uri,
-            algorithm: algorithm.map_or(Some(Algorithm::Md5), Algorithm::find),
+            algorithm,
             qop: qop.map_or(Some(Qop::Absent), Qop::find),
             nonce_count,
+            auts,
             response,
             nonce_count_text: nc.unwrap_or_default(),
             cnonce: cnonce.unwrap_or_default(),
@@ -289,6 +298,8 @@ mod tests {
             ("nc=00000001", "nc=+1", Denied::Malformed),
             ("nc=00000001", "nc=000000001", Denied::Malformed),
             ("nc=00000001\n", "", Denied::Malformed),
+            ("\nopaque", "\nalgorithm=AKAv1-MD5\nauts=\"AAAA\"\nx", Denied::Malformed),
+            ("\nopaque", "\nalgorithm=AKAv1-MD5\nauts=\"%\"\nx", Denied::Malformed),
             ("\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"", "\"\"", Denied::Unanswered),
             ("\"6629fae49393a05397450978507c4ef1\"", "\"\"", Denied::Unanswered),
             ("nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"\n", "", Denied::Unanswered),
