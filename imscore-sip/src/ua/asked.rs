@@ -245,16 +245,26 @@ impl UserAgent {
         match &asked.purpose {
             Purpose::Within(call, dialog, _) => Some(self.calls.get_mut(*call)?.leg_of(dialog)?.dialog.next_sequence()),
             Purpose::Register(key) => Some(self.registrations.get_mut(*key)?.next_sequence()),
+            // A call that was hung up is not made anew.
+            Purpose::Invite(key) if self.calls.get(*key).is_none() => None,
             Purpose::Invite(_) | Purpose::Bye | Purpose::Own(_) => Some(asked.request.headers.cseq().ok()?.number + 1),
         }
     }
 
     /// An INVITE goes under another name now, by which it can be cancelled.
     pub(super) fn is_asked_again(&mut self, purpose: &Purpose, id: ClientId) {
-        if let Purpose::Invite(key) = purpose
-            && let Some(call) = self.calls.get_mut(*key)
-        {
-            call.stage = Stage::Calling(Some(id));
+        match purpose {
+            Purpose::Invite(key) => {
+                if let Some(call) = self.calls.get_mut(*key) {
+                    call.stage = Stage::Calling(Some(id));
+                }
+            }
+            Purpose::Within(key, _, Within::Invite) => {
+                if let Some(call) = self.calls.get_mut(*key) {
+                    call.reinvite = Some(id);
+                }
+            }
+            Purpose::Within(..) | Purpose::Bye | Purpose::Register(_) | Purpose::Own(_) => {}
         }
     }
 

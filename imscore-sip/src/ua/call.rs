@@ -34,6 +34,10 @@ pub(super) struct Call {
     pub(super) replaces: Option<Id<Call>>,
     /// For an INVITE of the other side: its Call-ID, From tag and CSeq, by which another copy of it is known.
     pub(super) began_with: Option<(DialogId, u32)>,
+    /// Requests of the other side that wait for the owner, or did.
+    pub(super) open: Vec<ServerId>,
+    /// Our last re-INVITE.
+    pub(super) reinvite: Option<ClientId>,
     pub(super) alarms: [Option<TimerHandle>; 4],
 }
 
@@ -132,6 +136,8 @@ impl Call {
             offered: Exchange::default(),
             replaces: None,
             began_with: None,
+            open: Vec::new(),
+            reinvite: None,
             alarms: [None; 4],
         }
     }

@@ -116,9 +116,18 @@ impl UserAgent {
         let key = self.calls.insert(call);
         self.dialogs.insert(DialogId { local_tag: Default::default(), ..dialog.clone() }, key);
         self.dialogs.insert(dialog, key);
-        self.waiting.insert(id, (key, request.clone()));
+        self.keep_open(key, id, &request);
         let (call, replaces) = (Some(CallHandle(key)), replaces.map(CallHandle));
         self.events.push_back(Event::Request { id, request, flow, call, replaces });
+    }
+
+    /// Keeps a request of a call until the owner answers it.
+    fn keep_open(&mut self, key: Id<Call>, id: ServerId, request: &Request) {
+        self.waiting.insert(id, (key, request.clone()));
+        if let Some(call) = self.calls.get_mut(key) {
+            call.open.retain(|id| self.waiting.contains_key(id));
+            call.open.push(id);
+        }
     }
 
     /// The dialog that an INVITE begins, or the response that refuses it.
@@ -361,7 +370,7 @@ impl UserAgent {
         if let Some(leg) = call.leg() {
             leg.dialog.refresh_target(&request.headers);
         }
-        self.waiting.insert(id, (key, request.clone()));
+        self.keep_open(key, id, &request);
         self.events.push_back(Event::Request { id, request, flow, call: Some(CallHandle(key)), replaces: None });
     }
 
@@ -384,7 +393,7 @@ impl UserAgent {
         }
         leg.dialog.refresh_target(&request.headers);
         let offers = !leg.exchange.state().is_stable();
-        self.waiting.insert(id, (key, request.clone()));
+        self.keep_open(key, id, &request);
         if offers {
             let call = Some(CallHandle(key));
             self.events.push_back(Event::Request { id, request, flow, call, replaces: None });

@@ -313,6 +313,9 @@ impl UserAgent {
             self.add_contact(&mut request, flow.as_ref());
             self.add_abilities(&mut request);
         }
-        self.ask(request, flow, Purpose::Within(key, dialog.clone(), what), now);
+        let id = self.ask(request, flow, Purpose::Within(key, dialog.clone(), what), now);
+        if let Some(call) = self.calls.get_mut(key).filter(|_| what == Within::Invite) {
+            call.reinvite = id;
+        }
     }
 }

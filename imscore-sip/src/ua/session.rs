@@ -146,13 +146,13 @@ impl UserAgent {
         for timer in call.alarms.iter().flatten() {
             self.alarms.cancel(*timer);
         }
-        let mut left: Vec<ServerId> =
-            self.waiting.iter().filter(|(_, (of, _))| *of == key).map(|(id, _)| *id).collect();
-        left.sort_unstable();
-        for id in left {
-            if let Some((_, request)) = self.waiting.remove(&id) {
+        if let Some(id) = call.reinvite {
+            self.transactions.cancel(id, self.last_input());
+        }
+        for id in &call.open {
+            if let Some((_, request)) = self.waiting.remove(id) {
                 let response = request.reply(StatusCode::REQUEST_TERMINATED);
-                self.transactions.respond(id, response, self.last_input());
+                self.transactions.respond(*id, response, self.last_input());
             }
         }
         Some(call)
@@ -176,16 +176,10 @@ impl UserAgent {
         }
     }
 
-    /// The request of a call that waits for the owner: its INVITE, or the last UPDATE.
+    /// The request of a call that waits for the owner: the last.
     fn open_request(&self, key: Id<Call>) -> Option<(ServerId, Request)> {
-        if let Stage::Offered(offer) = &self.calls.get(key)?.stage
-            && let Some((_, request)) = self.waiting.get(&offer.id)
-            && !self.waiting.iter().any(|(_, (of, request))| *of == key && request.is(&Method::Update))
-        {
-            return Some((offer.id, request.clone()));
-        }
-        let mut open = self.waiting.iter().filter(|(_, (of, _))| *of == key);
-        open.find(|(_, (_, request))| request.is(&Method::Update)).map(|(id, (_, request))| (*id, request.clone()))
+        let mut open = self.calls.get(key)?.open.iter().rev();
+        open.find_map(|id| self.waiting.get(id).map(|(_, request)| (*id, request.clone())))
     }
 
     pub(super) fn on_request_within(&mut self, key: Id<Call>, id: ServerId, request: Request, flow: Flow, now: Now) {

@@ -128,6 +128,18 @@ fn a_challenge_is_answered() {
     stage.is_over();
 }
 
+/// A call that was hung up is not made anew by a challenge.
+#[test]
+fn a_challenge_that_crosses_the_cancel() {
+    let mut stage = Stage::new(|config| config.with_login("alice", "secret", "ims.example"));
+    let call = stage.invite();
+    stage.run("alice -> proxy  INVITE");
+    stage.alice(|alice, now| alice.hang_up(call, now));
+    stage.run("proxy -> alice  407\nalice -> proxy  ACK\n+1m");
+    stage.told(&[]);
+    stage.is_over();
+}
+
 /// Threat I12: a server that always asks anew gets two answers.
 #[test]
 fn i12_endless_challenges_come_to_an_end() {

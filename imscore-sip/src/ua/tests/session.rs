@@ -38,6 +38,18 @@ fn an_offer_within_a_call() {
     stage.is_over();
 }
 
+/// A re-INVITE that waits for its answer does not outlive its call.
+#[test]
+fn a_call_is_hung_up_while_an_offer_is_open() {
+    let (mut stage, call) = up(|config| config, "");
+    stage.alice(|alice, now| alice.offer(call, &offer(2), now)).unwrap();
+    stage.run("alice -> proxy  INVITE\nproxy -> alice  100");
+    stage.alice(|alice, now| alice.hang_up(call, now));
+    stage.run("alice -> proxy  CANCEL\nalice -> proxy  BYE\nproxy -> alice  200 CANCEL\nproxy -> alice  200 BYE");
+    stage.told(&[]);
+    stage.is_over();
+}
+
 /// RFC 3261 §14.1: the side that made the Call-ID tries again after 2.1 to 4 s.
 #[test]
 fn offers_that_cross() {
