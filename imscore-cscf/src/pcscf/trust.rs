@@ -7,7 +7,9 @@ use imscore_sip::{Headers, Request};
 /// What a phone may not say in a request or a response: it is taken out of what comes in.
 const FROM_CORE_ONLY: &[Name] = &[
     Name::ADDITIONAL_IDENTITY,
+    Name::ATTESTATION_INFO,
     Name::FEATURE_CAPS,
+    Name::ORIGINATION_ID,
     Name::P_ASSERTED_IDENTITY,
     Name::P_ASSERTED_SERVICE,
     Name::P_ASSOCIATED_URI,
@@ -30,6 +32,7 @@ const FROM_CORE_ONLY: &[Name] = &[
     Name::PRIORITY_VERSTAT,
     Name::RELAYED_CHARGE,
     Name::RESOURCE_SHARE,
+    Name::RESPONSE_SOURCE,
     Name::RESTORATION_INFO,
     Name::SERVICE_INTERACT_INFO,
     Name::SERVICE_ROUTE,
@@ -37,6 +40,9 @@ const FROM_CORE_ONLY: &[Name] = &[
 
 /// What a phone is not told: it is taken out of what goes out.
 const TO_CORE_ONLY: &[Name] = &[
+    Name::ATTESTATION_INFO,
+    Name::CELLULAR_NETWORK_INFO,
+    Name::ORIGINATION_ID,
     Name::P_ACCESS_NETWORK_INFO,
     Name::P_CHARGE_INFO,
     Name::P_CHARGING_FUNCTION_ADDRESSES,

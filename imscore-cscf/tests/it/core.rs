@@ -372,6 +372,19 @@ fn a_stranger_ends_no_call() {
     );
 }
 
+/// I1: what only the core may say is not passed on from a phone, nor is what only the core may read told to one.
+#[test]
+fn a_phone_says_and_hears_nothing_of_the_core() {
+    registered().run(
+        "alice -> core  MESSAGE sip:bob@ims.example body=hi Attestation-Info=A Origination-Id=1 P-Served-User='<sip:x@y>'
+                        | Cellular-Network-Info='3GPP-E-UTRAN-FDD' P-Access-Network-Info='3GPP-E-UTRAN-FDD' Response-Source=x
+         core -> bob    MESSAGE sip:bob@192.0.2.2*  -Attestation-Info -Origination-Id -P-Served-User -Response-Source
+                        | -Cellular-Network-Info -P-Access-Network-Info
+         bob -> core    200  Attestation-Info=A P-Charging-Vector=icid-value=x
+         core -> alice  200  -Attestation-Info -P-Charging-Vector",
+    );
+}
+
 /// I7: a Route that a phone thinks of leads nowhere but to its S-CSCF.
 #[test]
 fn a_route_of_a_phone_is_its_service_route() {
