@@ -13,6 +13,7 @@ mod owned;
 pub mod parse;
 pub mod pii;
 pub mod proxy;
+pub mod resolve;
 pub mod sdp;
 pub mod table;
 #[cfg(feature = "testing")]
