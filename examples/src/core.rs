@@ -124,14 +124,14 @@ impl Core {
 /// The HSS, its subscribers in memory or in the folder of the settings.
 fn hss(settings: &Settings) -> Result<Hss> {
     if settings.data.is_empty() {
-        return Ok(Hss::new(MemorySubscribers::default()));
+        return Ok(Hss::with_seed(MemorySubscribers::default(), seed()?));
     }
     let folder = Path::new(&settings.data);
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: the folder cannot be made; choose another with --data", folder.display()))?;
     let file = folder.join("subscribers.redb");
     match RedbSubscribers::open(&file) {
-        Ok(subscribers) => Ok(Hss::new(subscribers)),
+        Ok(subscribers) => Ok(Hss::with_seed(subscribers, seed()?)),
         Err(OpenError::InUse) => {
             bail!("{}: another core uses it; stop that one, or choose another folder with --data", file.display())
         }

@@ -43,6 +43,7 @@ pub(super) struct Shown {
 #[serde(tag = "scheme", rename_all = "lowercase")]
 enum Authentication {
     Digest { realm: String, algorithms: Vec<&'static str> },
+    Aka,
     Other,
 }
 
@@ -134,6 +135,7 @@ impl Shown {
                 realm: digest.realm.clone(),
                 algorithms: digest.ha1.iter().map(|ha1| ha1.algorithm().as_str()).collect(),
             },
+            Credentials::Aka(_) => Authentication::Aka,
             _ => Authentication::Other,
         };
         Shown {

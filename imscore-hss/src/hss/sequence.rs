@@ -3,6 +3,9 @@
 //! A block of numbers is reserved in the store first, and what is given out comes of the block: a store that is durable
 //! is asked once in [`BLOCK`] vectors, and after a crash the rest of the block is left out, never given again. Two
 //! that reserve at a time have a block each; two HSSs on one base do as well.
+//!
+//! TS 33.102 §6.3.5 lets an HSS take the SQN of a USIM that is behind, and so go back. This one only goes forward: what was
+//! given out may still be on its way to the phone.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
