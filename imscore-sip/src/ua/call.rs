@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::dialog::{Dialog, DialogId, Received, Reliable, Repetition, SessionTimer};
+use crate::dialog::{Dialog, DialogId, Received, Reliable, Repetition, SessionTimer, Terms};
 use crate::header::RAck;
 use crate::message::{Request, Response};
 use crate::sdp::{Exchange, SessionDescription};
@@ -36,6 +36,8 @@ pub(super) struct Call {
     pub(super) began_with: Option<(DialogId, u32)>,
     /// Requests of the other side that wait for the owner, or did.
     pub(super) open: Vec<ServerId>,
+    /// What we ask for in session timers: as configured, or what a 422 to this call has made of it.
+    pub(super) terms: Option<Terms>,
     /// Our last re-INVITE.
     pub(super) reinvite: Option<ClientId>,
     pub(super) alarms: [Option<TimerHandle>; 4],
@@ -137,6 +139,7 @@ impl Call {
             replaces: None,
             began_with: None,
             open: Vec::new(),
+            terms: None,
             reinvite: None,
             alarms: [None; 4],
         }

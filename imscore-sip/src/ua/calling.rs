@@ -38,6 +38,7 @@ impl UserAgent {
             self.authorize_ahead(&mut invite, flow);
         }
         let mut call = Call::new(flow, Stage::Calling(None));
+        call.terms = self.config.session_timer;
         // What cannot be read is passed on as it is, and its answer is not judged.
         let offer = description(&invite.headers, invite.body()).ok().flatten();
         let _ = call.offered.on(Side::Local, Carrier::Invite, offer);
@@ -261,20 +262,16 @@ impl UserAgent {
 
     /// A final response to our first INVITE that is no 2xx, or none.
     pub(super) fn on_invite_failure(&mut self, key: Id<Call>, request: &Request, outcome: Outcome, now: Now) {
-        if !self.calls.get(key).is_some_and(|call| matches!(call.stage, Stage::Calling(_))) {
-            return;
-        }
-        if let (Outcome::Response(response), Some(terms)) = (&outcome, &mut self.config.session_timer)
+        let Some(call) = self.calls.get_mut(key).filter(|call| matches!(call.stage, Stage::Calling(_))) else { return };
+        let flow = call.flow;
+        if let (Outcome::Response(response), Some(terms)) = (&outcome, &mut call.terms)
             && response.status() == StatusCode::SESSION_INTERVAL_TOO_SMALL
             && terms.raise(response)
             && let Ok(cseq) = request.headers.cseq()
         {
             // RFC 4028 §7.3: the same again, with what was asked for.
             let mut request = request.clone();
-            let flow = self.calls.get(key).and_then(|call| call.flow);
-            if let Some(terms) = self.config.session_timer {
-                terms.ask(&mut request, None);
-            }
+            terms.ask(&mut request, None);
             request.headers.set(&CSeq { number: cseq.number + 1, method: Method::Invite });
             let purpose = Purpose::Invite(key);
             if let Some(id) = self.ask(request, flow, purpose.clone(), now) {

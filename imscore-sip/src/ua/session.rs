@@ -54,7 +54,7 @@ impl UserAgent {
             Stage::Calling(_) | Stage::Offered(_) => false,
             Stage::Answered(_) => return Err(NotSent::Gone),
         };
-        let terms = self.config.session_timer;
+        let terms = self.calls.get(key).and_then(|call| call.terms).or(self.config.session_timer);
         let leg = self.calls.get_mut(key).and_then(Call::leg).ok_or(NotSent::Gone)?;
         let (method, carrier, within) = match is_up {
             true => (Method::Invite, Carrier::Invite, Within::Invite),
@@ -344,7 +344,7 @@ impl UserAgent {
 
     /// A refresh is an UPDATE without an offer, or the last description again (RFC 4028 §7.4).
     fn refresh(&mut self, key: Id<Call>, timer: SessionTimer, now: Now) {
-        let terms = self.terms();
+        let terms = self.calls.get(key).and_then(|call| call.terms).unwrap_or_else(|| self.terms());
         let Some(leg) = self.calls.get_mut(key).and_then(Call::leg) else { return };
         let Leg { dialog, exchange, is_refreshing, takes_update, .. } = leg;
         *is_refreshing = true;
