@@ -105,13 +105,12 @@ impl Request {
     ///
     /// The To tag that all but a 100 need is the caller's: [`Response::set_to_tag`].
     pub fn reply(&self, status: StatusCode) -> Response {
-        let mut copied = vec![Name::VIA, Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ];
-        if status == StatusCode::TRYING {
-            copied.push(Name::TIMESTAMP);
-        } else if status.code() < 300 {
-            copied.push(Name::RECORD_ROUTE);
-        }
-        Response::built(status, &self.headers, &copied)
+        Response::built(status, &self.headers, |name| match name {
+            Name::VIA | Name::FROM | Name::TO | Name::CALL_ID | Name::CSEQ => true,
+            Name::TIMESTAMP => status == StatusCode::TRYING,
+            Name::RECORD_ROUTE => status != StatusCode::TRYING && status.code() < 300,
+            _ => false,
+        })
     }
 
     /// The bytes to send.

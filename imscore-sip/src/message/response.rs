@@ -29,8 +29,8 @@ impl Response {
         Response { headers, status, reason, body }
     }
 
-    /// A response whose lines of the `copied` names are those of a request, in the request's order.
-    pub(super) fn built(status: StatusCode, request: &Headers, copied: &[Name]) -> Response {
+    /// A response whose lines of the names that `copies` says yes to are those of a request, in the request's order.
+    pub(super) fn built(status: StatusCode, request: &Headers, copies: impl Fn(Name) -> bool) -> Response {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend_from_slice(VERSION);
         status.write(&mut bytes);
@@ -47,7 +47,7 @@ impl Response {
             lines.extend(line.map(|line| line.folded(folded.into())));
         };
         for (name, value, folded) in request.named_and_folded() {
-            if copied.contains(&name) {
+            if copies(name) {
                 put(name, value, folded);
             }
         }

@@ -169,6 +169,10 @@ pub(crate) fn push_quoted(out: &mut String, text: &str) {
 
 /// Appends the characters of `text` that a token may hold.
 pub(crate) fn push_token(out: &mut String, text: &str) {
+    if Class::TOKEN.is_all_of(text.as_bytes()) {
+        out.push_str(text);
+        return;
+    }
     out.extend(text.chars().filter(|character| u8::try_from(*character).is_ok_and(is_token)));
 }
 

@@ -99,7 +99,8 @@ impl Locations {
                 let mut response = request.reply(StatusCode::OK);
                 for Binding { contact, expires, .. } in bindings {
                     let seconds = (*expires - now.monotonic).as_secs();
-                    response.headers.push_raw("Contact", format!("{contact};expires={seconds}").as_bytes());
+                    let value = [contact, ";expires=", &seconds.to_string()].concat();
+                    response.headers.push_raw("Contact", value.as_bytes());
                 }
                 response
             }
@@ -167,7 +168,12 @@ impl Locations {
                     bindings.remove(known);
                 }
                 if !time.is_zero() {
-                    let contact = contact.without_param("expires").to_string().into();
+                    let contact = match contact {
+                        Contact::Address(plain) if !plain.params().contains("expires") => plain.as_str().into(),
+                        timed @ (Contact::Wildcard | Contact::Address(_)) => {
+                            timed.without_param("expires").to_string().into()
+                        }
+                    };
                     bindings.push(Binding { contact, call_id: call_id.into(), sequence, expires: now + time });
                 }
             }

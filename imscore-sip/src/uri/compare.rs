@@ -37,7 +37,9 @@ impl SipUri {
             push_escaped(&mut text, &decoded(user), |byte| is_unreserved(byte) || is_user_mark(byte));
             text.push('@');
         }
-        text.extend(self.host().chars().map(|character| character.to_ascii_lowercase()));
+        let user = text.len();
+        text.push_str(self.host());
+        text[user..].make_ascii_lowercase();
         text.into()
     }
 }

@@ -32,6 +32,10 @@ pub(super) fn same_in_any_case(one: &str, other: &str) -> bool {
 /// Appends `text` with all but the allowed bytes escaped. A percent sign is none that is allowed.
 pub(super) fn push_escaped(out: &mut String, text: &[u8], allowed: impl Fn(u8) -> bool) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    if text.iter().all(|byte| byte.is_ascii() && allowed(*byte)) {
+        out.push_str(std::str::from_utf8(text).unwrap_or_default());
+        return;
+    }
     for byte in text {
         if allowed(*byte) {
             out.push(char::from(*byte));
