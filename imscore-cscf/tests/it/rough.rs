@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use imscore_cscf::Worker;
 use imscore_sip::testing::{Bind, Host, Link, Network, Phone, Seeds, assert_repeatable};
+use imscore_sip::transaction::Timers;
 use imscore_sip::transport::Listener;
 use imscore_sip::{Message, Request, Response};
 
@@ -80,11 +81,12 @@ fn call(seed: u64) -> (Vec<String>, u64, u64) {
     let (clock, said) = (network.clock(), Said::default());
     let add = |name, calls, at: &str, network: &mut Network| {
         let (said, clock) = (said.clone(), clock.clone());
-        network.add(name, [at], move |listeners| phone(name, calls, listeners, said).persistent(clock))
+        network.add(name, [at], move |listeners| phone(name, calls, listeners, said).persistent(clock, Timers::ACCESS))
     };
     let alice = add("alice", true, "udp:192.0.2.1:5060", &mut network);
     let bob = add("bob", false, "udp:192.0.2.2:5060", &mut network);
-    for (host, wait) in [(bob, 60), (alice, 120)] {
+    // Each step may take the 64*T1 that its phone keeps on for, 128 s; a lost one is the exception.
+    for (host, wait) in [(bob, 256), (alice, 640)] {
         network.with(host, |phone, _| {
             let register = phone.request("REGISTER", "sip:ims.example");
             phone.send(register, core::ACCESS);

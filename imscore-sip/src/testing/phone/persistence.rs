@@ -12,14 +12,13 @@ use super::drafts::ack_of_failure;
 use crate::header::Name;
 use crate::message::{Message, Request, Response};
 use crate::testing::Clock;
+use crate::transaction::Timers;
 use crate::transport::{Flow, Transport};
-
-const T1: Duration = Duration::from_millis(500);
-const T2: Duration = Duration::from_secs(4);
 
 /// What a persistent phone has beyond its memory.
 pub(super) struct Persistence {
     clock: Clock,
+    timers: Timers,
     repeats: Vec<Repeat>,
     /// Responses and ACKs that came, so that a behaviour meets each once.
     met: BTreeSet<String>,
@@ -46,11 +45,13 @@ enum Of {
 }
 
 impl Phone {
-    /// Repeats over UDP what is not answered, after 500 ms, 1 s and so on up to 32 s in all; answers what comes again as
+    /// Repeats over UDP what is not answered, after T1, 2*T1 and so on up to 64*T1 in all; answers what comes again as
     /// it did before; acknowledges failures of its INVITEs, and 2xx that come again. A behaviour meets each message once.
+    ///
+    /// A phone of an IMS goes by [`Timers::ACCESS`] (TS 24.229 §7.7), a server that it stands in for by [`Timers::CORE`].
     #[must_use]
-    pub fn persistent(mut self, clock: Clock) -> Phone {
-        self.persistence = Some(Persistence { clock, repeats: Vec::new(), met: BTreeSet::new() });
+    pub fn persistent(mut self, clock: Clock, timers: Timers) -> Phone {
+        self.persistence = Some(Persistence { clock, timers, repeats: Vec::new(), met: BTreeSet::new() });
         self
     }
 
@@ -153,7 +154,7 @@ impl Phone {
             due.push((repeat.bytes.clone(), repeat.flow));
             let doubled = repeat.interval * 2;
             let is_invite = matches!(&repeat.of, Of::Request(_, method) if method == "INVITE");
-            repeat.interval = if is_invite { doubled } else { doubled.min(T2) };
+            repeat.interval = if is_invite { doubled } else { doubled.min(persistence.timers.t2) };
             repeat.next = now + repeat.interval;
         }
         due.into_iter().for_each(|(bytes, flow)| self.send_bytes(bytes, flow));
@@ -165,9 +166,9 @@ impl Phone {
     }
 
     fn repeat(&mut self, of: Of, bytes: Bytes, flow: Flow) {
-        if let Some(Persistence { clock, repeats, .. }) = &mut self.persistence {
+        if let Some(Persistence { clock, timers: Timers { t1, .. }, repeats, .. }) = &mut self.persistence {
             let now = clock.now().monotonic;
-            repeats.push(Repeat { of, bytes, flow, next: now + T1, interval: T1, until: now + 64 * T1 });
+            repeats.push(Repeat { of, bytes, flow, next: now + *t1, interval: *t1, until: now + 64 * *t1 });
         }
     }
 

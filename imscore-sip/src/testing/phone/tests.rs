@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::testing::{Host, Link, Network, Seeds, assert_repeatable};
+use crate::transaction::Timers;
 
 const ALICE: &str = "udp:192.0.2.1:5060";
 const BOB: &str = "udp:192.0.2.2:5060";
@@ -50,8 +51,8 @@ fn call(seed: u64, last: u16) -> (Vec<String>, u64) {
     let mut network = Network::new(seed);
     network.link_all(Link::rough(0.15));
     let (clock, said) = (network.clock(), Said::default());
-    let alice = network.add("alice", [ALICE], |own| caller(own, said.clone()).persistent(clock.clone()));
-    let bob = network.add("bob", [BOB], |own| callee(own, last).persistent(clock.clone()));
+    let alice = network.add("alice", [ALICE], |own| caller(own, said.clone()).persistent(clock.clone(), Timers::CORE));
+    let bob = network.add("bob", [BOB], |own| callee(own, last).persistent(clock.clone(), Timers::CORE));
     network.with(alice, |phone, _| {
         let invite = phone.request("INVITE", "sip:bob@ims.example");
         phone.send(invite, BOB);
@@ -92,16 +93,21 @@ fn a_call_over_a_rough_link_is_the_same_twice() {
 
 #[test]
 fn a_persistent_phone_gives_up() {
-    let mut network = Network::new(0);
-    let clock = network.clock();
-    let alice = network.add("alice", [ALICE], |own| Phone::new("alice", own).persistent(clock));
-    network.with(alice, |phone, _| {
-        let options = phone.request("OPTIONS", "sip:bob@ims.example");
-        phone.send(options, BOB);
-    });
-    assert!(network.run_until_idle(Duration::from_secs(60)));
-    let at: Vec<u64> = network.trace().sent().map(|sent| sent.at.as_millis() as u64).collect();
-    assert_eq!(at, [0, 500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]);
+    let sent = |timers: Timers| {
+        let mut network = Network::new(0);
+        let clock = network.clock();
+        let alice = network.add("alice", [ALICE], |own| Phone::new("alice", own).persistent(clock, timers));
+        network.with(alice, |phone, _| {
+            let options = phone.request("OPTIONS", "sip:bob@ims.example");
+            phone.send(options, BOB);
+        });
+        assert!(network.run_until_idle(Duration::from_secs(240)));
+        network.trace().sent().map(|sent| sent.at.as_millis() as u64).collect::<Vec<_>>()
+    };
+    let at = [0, 500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500];
+    assert_eq!(sent(Timers::CORE), at);
+    let at = [0, 2_000, 6_000, 14_000, 30_000, 46_000, 62_000, 78_000, 94_000, 110_000, 126_000];
+    assert_eq!(sent(Timers::ACCESS), at, "TS 24.229 §7.7");
 }
 
 /// RFC 3262 §3: a reliable provisional response is repeated until its PRACK comes.
@@ -110,7 +116,7 @@ fn a_prack_ends_the_repetition() {
     let sent = |is_acknowledged: bool| {
         let mut network = Network::new(0);
         let (alice, clock) = (network.add("alice", [ALICE], |own| Phone::new("alice", own)), network.clock());
-        let bob = network.add("bob", [BOB], |own| Phone::new("bob", own).persistent(clock));
+        let bob = network.add("bob", [BOB], |own| Phone::new("bob", own).persistent(clock, Timers::CORE));
         let say = |network: &mut Network, draft: &dyn Fn(&mut Phone) -> Draft| {
             network.with(alice, |phone, _| {
                 let draft = draft(phone);
