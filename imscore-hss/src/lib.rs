@@ -51,6 +51,8 @@ mod store;
 mod subscription;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "serde")]
+mod text_forms;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 pub mod vector;
@@ -69,8 +71,11 @@ pub use identity::{IdentityError, MAX_PRIVATE_IDENTITY, MAX_PUBLIC_IDENTITY, Pri
 pub use name::{MAX_NAME, NameError, ServerName, VisitedNetwork};
 pub use store::{MAX_PAGE, MemorySubscribers, Put, StoreError, SubscriberStore};
 pub use subscription::{
-    Capabilities, ChargingAddresses, Credentials, DigestAlgorithm, DigestCredentials, DigestError, Ha1,
-    MAX_PUBLIC_IDENTITIES, ProfileIdentity, Qop, Roaming, ServiceProfile, Subscription, SubscriptionError, UserProfile,
+    ApplicationServer, Capabilities, ChargingAddresses, Condition, Credentials, DefaultHandling, DigestAlgorithm,
+    DigestCredentials, DigestError, ExtendedPriority, Ha1, IdentityExtension, IdentityKind, InitialFilterCriteria,
+    MAX_PUBLIC_IDENTITIES, MAX_USER_DATA, NormalForm, ProfileIdentity, ProfilePart, Qop, ReadProfile, RegistrationType,
+    Roaming, ServicePointTrigger, ServiceProfile, SessionCase, Subscription, SubscriptionError, TriggerPoint,
+    UserDataError, UserProfile, WildcardedIdentity,
 };
 
 /// A panic while a lock was held left whole values behind: what is done under a lock here does not stop half way.

@@ -4,14 +4,24 @@
 //! registers one of them has registered all (TS 23.228 §5.2.1a.0). The first that is not barred is the default identity.
 
 mod digest;
+mod filter_criteria;
 mod profile;
+mod user_data;
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
 pub use digest::{DigestAlgorithm, DigestCredentials, DigestError, Ha1, Qop};
-pub use profile::{Capabilities, ChargingAddresses, ProfileIdentity, ServiceProfile, UserProfile};
+pub use filter_criteria::{
+    ApplicationServer, Condition, DefaultHandling, InitialFilterCriteria, NormalForm, ProfilePart, RegistrationType,
+    ServicePointTrigger, SessionCase, TriggerPoint,
+};
+pub use profile::{
+    Capabilities, ChargingAddresses, ExtendedPriority, IdentityExtension, IdentityKind, ProfileIdentity,
+    ServiceProfile, UserProfile, WildcardedIdentity,
+};
+pub use user_data::{MAX_USER_DATA, ReadProfile, UserDataError};
 
 use crate::vector::AkaCredentials;
 use crate::{PrivateIdentity, PublicIdentity, VisitedNetwork};

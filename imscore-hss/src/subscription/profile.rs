@@ -1,9 +1,11 @@
-//! The user profile as Cx carries it (TS 29.228 annex B): service profiles, each with its public identities.
+//! The user profile as Cx carries it (TS 29.228 annex B): service profiles, each with its public identities and services.
 
+use super::InitialFilterCriteria;
 use crate::{PrivateIdentity, PublicIdentity, ServerName};
 
 /// What the HSS tells the S-CSCF about a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct UserProfile {
     /// Whose subscription it is.
@@ -14,20 +16,112 @@ pub struct UserProfile {
 
 /// Identities that have the same services (TS 29.228 §B.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct ServiceProfile {
     /// In the order of the HSS.
     pub identities: Vec<ProfileIdentity>,
+    /// Wildcards that have these services as well: nobody registers them, and no call is from them or to them as such.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub wildcards: Vec<WildcardedIdentity>,
+    /// When an application server is asked, in the order of the HSS; [`InitialFilterCriteria::priority`] says which
+    /// comes first.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub filter_criteria: Vec<InitialFilterCriteria>,
+    /// SharedIFCSetID: sets of filter criteria that the S-CSCF knows by number.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub shared_filter_criteria: Vec<u32>,
+    /// SubscribedMediaProfileId: what media the user may have, as the S-CSCF knows it by number.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub media_profile: Option<u32>,
+    /// Communication services that the user has (ListOfServiceIds).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub service_ids: Vec<String>,
 }
 
 /// A public identity within a service profile (TS 29.228 §B.2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct ProfileIdentity {
     /// The identity.
     pub identity: PublicIdentity,
     /// BarringIndication: it may be registered, and neither call nor be called.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub barred: bool,
+    /// What few identities have, apart, so that those without it are small; `None` where nothing of it is set.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub extension: Option<Box<IdentityExtension>>,
+}
+
+/// What a public identity may have besides (the extensions of PublicIdentity, TS 29.228 §B.2.1 and annex E).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[non_exhaustive]
+pub struct IdentityExtension {
+    /// IdentityType: what kind of identity it is.
+    pub kind: IdentityKind,
+    /// Who others see.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub display_name: Option<String>,
+    /// AliasIdentityGroupID: identities of one group are one user, whichever is called.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub alias_group: Option<String>,
+    /// WildcardedIMPU or, for services, WildcardedPSI: the wildcard that the identity matched, as the HSS stores it,
+    /// with its regular expression between exclamation marks (TS 23.003 §13.4A, §13.5).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub wildcard: Option<String>,
+    /// ServicePriorityLevel: priority of its calls, 0 the highest, 4 the lowest.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub service_priority: Option<u8>,
+    /// ExtendedPriority: priorities in name spaces of RFC 4412.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub extended_priorities: Vec<ExtendedPriority>,
+    /// ServiceLevelTraceInfo: what is to be traced.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub trace: Option<String>,
+    /// MaxNumOfAllowedSimultRegistrations: contacts that it may have at once.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub max_registrations: Option<u32>,
+}
+
+/// What kind of identity one is: IdentityType, TS 29.228 annex E, without the wildcards, which are
+/// [`WildcardedIdentity`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum IdentityKind {
+    /// DISTINCT_PUBLIC_USER_IDENTITY: a user's own.
+    #[default]
+    User,
+    /// DISTINCT_PSI: that of a service.
+    Service,
+    /// NON_DISTINCT_PUBLIC_USER_IDENTITY: a user's, one of those that a wildcard stands for.
+    NonDistinctUser,
+}
+
+/// A wildcard: identities by the same pattern have the same services (TS 23.003 §13.4A, §13.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub struct WildcardedIdentity {
+    /// The URI, with its regular expression between exclamation marks.
+    pub pattern: String,
+    /// WILDCARDED_PSI, a service's; else WILDCARDED_PUBLIC_USER_IDENTITY.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub is_service: bool,
+    /// BarringIndication.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub barred: bool,
+}
+
+/// ExtendedPriority: a priority in a name space of RFC 4412.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct ExtendedPriority {
+    /// The name space: `ets`.
+    pub namespace: String,
+    /// The priority within it.
+    pub level: String,
 }
 
 impl UserProfile {
@@ -63,21 +157,35 @@ impl UserProfile {
 }
 
 impl ServiceProfile {
-    /// A service profile of these identities.
+    /// A service profile of these identities, without services.
     pub fn new(identities: Vec<ProfileIdentity>) -> Self {
-        Self { identities }
+        Self { identities, ..Self::default() }
     }
 }
 
 impl ProfileIdentity {
     /// An identity that is not barred.
     pub fn new(identity: PublicIdentity) -> Self {
-        Self { identity, barred: false }
+        Self { identity, barred: false, extension: None }
     }
 
     /// An identity that is only there to register the others.
     pub fn barred(identity: PublicIdentity) -> Self {
-        Self { identity, barred: true }
+        Self { identity, barred: true, extension: None }
+    }
+
+    /// What it has besides.
+    #[must_use]
+    pub fn with_extension(mut self, extension: IdentityExtension) -> Self {
+        self.extension = (extension != IdentityExtension::default()).then(|| Box::new(extension));
+        self
+    }
+}
+
+impl WildcardedIdentity {
+    /// A wildcard of public user identities.
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self { pattern: pattern.into(), is_service: false, barred: false }
     }
 }
 

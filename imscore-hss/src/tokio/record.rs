@@ -7,16 +7,20 @@ use zeroize::Zeroizing;
 use crate::vector::{AkaCredentials, AuthenticationFunctions, Milenage, Secret, Tuak, TuakSettings};
 use crate::{
     Capabilities, ChargingAddresses, Credentials, DigestAlgorithm, DigestCredentials, Ha1, PrivateIdentity,
-    ProfileIdentity, Roaming, ServiceProfile, Subscription,
+    ProfileIdentity, Roaming, ServiceProfile, Subscription, UserProfile,
 };
 
 /// The latest version. What a later one adds is to have a default; what cannot be read without it needs a new number. A
 /// record is written with the lowest number that it needs, so that a version of before reads what it can.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct SubscriptionRecord {
     service_profiles: Vec<ProfileRecord>,
+    /// Since version 3, instead of `service_profiles`: the profile as XML of TS 29.228 annex E, where it has services or
+    /// identities with more than their name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
     credentials: CredentialsRecord,
     #[serde(default)]
     capabilities: CapabilitiesRecord,
@@ -85,16 +89,12 @@ struct ChargingRecord {
 
 /// The record of a subscription; the private identity is its key and not in it.
 pub(super) fn encode(subscription: &Subscription) -> Result<Vec<u8>, serde_json::Error> {
-    let profile = |profile: &ServiceProfile| ProfileRecord {
-        identities: profile
-            .identities
-            .iter()
-            .map(|entry| IdentityRecord { identity: entry.identity.to_string(), barred: entry.barred })
-            .collect(),
-    };
+    let profiles = &subscription.profile().service_profiles;
+    let profile = (!profiles.iter().all(is_plain)).then(|| subscription.profile().to_xml());
     let capabilities = subscription.capabilities();
     let record = SubscriptionRecord {
-        service_profiles: subscription.profile().service_profiles.iter().map(profile).collect(),
+        service_profiles: if profile.is_some() { Vec::new() } else { profiles.iter().map(profile_record).collect() },
+        profile,
         credentials: credentials_record(subscription.credentials()),
         capabilities: CapabilitiesRecord {
             mandatory: capabilities.mandatory.clone(),
@@ -110,9 +110,10 @@ pub(super) fn encode(subscription: &Subscription) -> Result<Vec<u8>, serde_json:
         },
         unregistered_services: subscription.has_unregistered_services(),
     };
-    let version = match record.credentials {
-        CredentialsRecord::Digest { .. } => 1,
-        CredentialsRecord::Aka { .. } => 2,
+    let version = match (&record.profile, &record.credentials) {
+        (Some(_), _) => 3,
+        (None, CredentialsRecord::Digest { .. }) => 1,
+        (None, CredentialsRecord::Aka { .. }) => 2,
     };
     let mut bytes = vec![version];
     serde_json::to_writer(&mut bytes, &record)?;
@@ -123,9 +124,12 @@ pub(super) fn encode(subscription: &Subscription) -> Result<Vec<u8>, serde_json:
 pub(super) fn decode(private_identity: PrivateIdentity, bytes: &[u8]) -> Option<Subscription> {
     let (1..=VERSION, json) = bytes.split_first()? else { return None };
     let record: SubscriptionRecord = serde_json::from_slice(json).ok()?;
-    let profiles: Option<Vec<_>> = record.service_profiles.into_iter().map(service_profile).collect();
+    let profiles = match record.profile {
+        Some(xml) => UserProfile::from_xml(xml.as_bytes()).ok()?.profile.service_profiles,
+        None => record.service_profiles.into_iter().map(service_profile).collect::<Option<_>>()?,
+    };
     let subscription =
-        Subscription::with_profiles(private_identity, profiles?, credentials(record.credentials)?).ok()?;
+        Subscription::with_profiles(private_identity, profiles, credentials(record.credentials)?).ok()?;
     let mut capabilities = Capabilities::new(record.capabilities.mandatory, record.capabilities.optional);
     capabilities.server_names = parsed(record.capabilities.server_names)?;
     let roaming = match record.roaming {
@@ -140,6 +144,24 @@ pub(super) fn decode(private_identity: PrivateIdentity, bytes: &[u8]) -> Option<
         None => subscription,
         Some(charging) => subscription.with_charging(ChargingAddresses::new(charging.collection, charging.event)),
     })
+}
+
+/// Whether identities and barring are all that there is to it.
+fn is_plain(profile: &ServiceProfile) -> bool {
+    let ServiceProfile { identities, wildcards, filter_criteria, shared_filter_criteria, media_profile, service_ids } =
+        profile;
+    let no_services = wildcards.is_empty()
+        && filter_criteria.is_empty()
+        && shared_filter_criteria.is_empty()
+        && media_profile.is_none()
+        && service_ids.is_empty();
+    no_services && identities.iter().all(|entry| entry.extension.is_none())
+}
+
+fn profile_record(profile: &ServiceProfile) -> ProfileRecord {
+    let identity =
+        |entry: &ProfileIdentity| IdentityRecord { identity: entry.identity.to_string(), barred: entry.barred };
+    ProfileRecord { identities: profile.identities.iter().map(identity).collect() }
 }
 
 fn service_profile(record: ProfileRecord) -> Option<ServiceProfile> {
@@ -203,6 +225,7 @@ fn parsed<T: std::str::FromStr>(texts: Vec<String>) -> Option<Vec<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ApplicationServer, IdentityExtension, InitialFilterCriteria, WildcardedIdentity};
 
     fn alice() -> PrivateIdentity {
         "alice@ims.example".parse().unwrap()
@@ -243,6 +266,46 @@ mod tests {
         }
     }
 
+    /// What version 3 added: services, as XML that any later version reads.
+    #[test]
+    fn version_three() {
+        let mut services = full().profile().service_profiles.clone();
+        services[0].filter_criteria.push(InitialFilterCriteria::new(1, ApplicationServer::new("sip:as.ims.example")));
+        services[1].identities[0].extension =
+            Some(Box::new(IdentityExtension { display_name: Some("Alice \"A\"".into()), ..Default::default() }));
+        let alice_with =
+            |services| Subscription::with_profiles(alice(), services, full().credentials().clone()).unwrap();
+        let subscription = alice_with(services.clone());
+        let bytes = encode(&subscription).unwrap();
+        assert_eq!((bytes[0], decode(alice(), &bytes)), (3, Some(subscription)));
+        // Each of what version 1 cannot say is reason enough.
+        let plain = full().profile().service_profiles.clone();
+        let changes: [fn(&mut ServiceProfile); 6] = [
+            |profile| profile.wildcards.push(WildcardedIdentity::new("sip:!.*!@ims.example")),
+            |profile| profile.shared_filter_criteria.push(1),
+            |profile| profile.media_profile = Some(1),
+            |profile| profile.service_ids.push("a".into()),
+            |profile| profile.filter_criteria.push(InitialFilterCriteria::new(0, ApplicationServer::new("sip:as"))),
+            |profile| {
+                profile.identities[0].extension =
+                    Some(Box::new(IdentityExtension { alias_group: Some("1".into()), ..Default::default() }))
+            },
+        ];
+        for change in changes {
+            let mut services = plain.clone();
+            change(&mut services[1]);
+            let subscription = alice_with(services);
+            let bytes = encode(&subscription).unwrap();
+            assert_eq!((bytes[0], decode(alice(), &bytes)), (3, Some(subscription)));
+        }
+        let text = br#"{"service_profiles":[],"profile":"<IMSSubscription><PrivateID>a</PrivateID><ServiceProfile>
+            <PublicIdentity><Identity>sip:alice@ims.example</Identity></PublicIdentity></ServiceProfile></IMSSubscription>",
+            "credentials":{"scheme":"digest","realm":"ims.example","md5":"00112233445566778899aabbccddeeff"}}"#;
+        let text = text.iter().filter(|byte| **byte != b'\n').copied().collect::<Vec<_>>();
+        let read = decode(alice(), &[&[3], &text[..]].concat()).unwrap();
+        assert_eq!(read.public_identities().map(ToString::to_string).collect::<Vec<_>>(), ["sip:alice@ims.example"]);
+    }
+
     /// The first record format, as it will be found on disks: it has to be read for good.
     #[test]
     fn version_one() {
@@ -253,7 +316,7 @@ mod tests {
         assert_eq!(read.public_identities().map(ToString::to_string).collect::<Vec<_>>(), ["sip:alice@ims.example"]);
         let Credentials::Digest(digest) = read.credentials() else { panic!("Digest") };
         assert_eq!((digest.realm.as_str(), digest.ha1.len()), ("ims.example", 1));
-        assert_eq!(decode(alice(), &[&[3], &text[..]].concat()), None, "a version to come");
+        assert_eq!(decode(alice(), &[&[4], &text[..]].concat()), None, "a version to come");
         assert_eq!(decode(alice(), &[&[0], &text[..]].concat()), None);
     }
 
