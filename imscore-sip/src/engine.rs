@@ -1,8 +1,8 @@
 //! The contract between an engine and what drives it.
 //!
 //! An engine has no socket, task or clock. Give it one input (`handle_*`), then call [`Engine::poll_output`] until it
-//! says [`Output::Wait`]; wait for bytes, for that moment, or for the waker, and begin again. The driver under
-//! `imscore_sip::tokio` does this with sockets, `testing::Network` in virtual time.
+//! says [`Output::Wait`]; wait for bytes, for an answer, for that moment, or for the waker, and begin again. The driver
+//! under `imscore_sip::tokio` does this with sockets, `testing::Network` in virtual time.
 
 use std::task::Waker;
 use std::time::Instant;
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::message::Message;
 use crate::now::Now;
 use crate::parse::ParseError;
+use crate::resolve::{Answer, Question};
 use crate::transport::Flow;
 
 /// A state machine that a driver feeds.
@@ -30,6 +31,10 @@ pub trait Engine {
 
     /// A [`Transmit`] with a ticket could not be sent.
     fn handle_send_failed(&mut self, ticket: Ticket, now: Now);
+
+    /// What a name server says to an [`Output::Ask`]; [`Answer::Failed`] at once from a driver that has none. Engines that
+    /// ask nothing need not have it.
+    fn handle_answer(&mut self, _question: &Question, _answer: Answer, _now: Now) {}
 
     /// The moment of the last [`Output::Wait`] has come, or the waker was called.
     fn handle_timeout(&mut self, now: Now);
@@ -72,6 +77,10 @@ impl<G: Engine + ?Sized> Engine for Box<G> {
         (**self).handle_send_failed(ticket, now);
     }
 
+    fn handle_answer(&mut self, question: &Question, answer: Answer, now: Now) {
+        (**self).handle_answer(question, answer, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         (**self).handle_timeout(now);
     }
@@ -101,6 +110,8 @@ pub enum Output<E> {
     Transmit(Transmit),
     /// Something for the owner of the engine.
     Event(E),
+    /// A question for a name server. Nothing else waits for the answer, which comes by [`Engine::handle_answer`].
+    Ask(Question),
     /// Nothing now: call [`Engine::handle_timeout`] at this moment, where there is one.
     Wait(Option<Instant>),
 }

@@ -7,6 +7,7 @@ use crate::engine::{Engine, Output, Ticket};
 use crate::message::Message;
 use crate::now::Now;
 use crate::parse::ParseError;
+use crate::resolve::{Answer, Question};
 use crate::transport::Flow;
 
 /// An engine and a function that gets its events at once, each with the engine and the time. Together they are an engine
@@ -73,6 +74,11 @@ impl<E: Engine, F: FnMut(&mut E, E::Event, Now)> Engine for Owned<E, F> {
         self.engine.handle_send_failed(ticket, now);
     }
 
+    fn handle_answer(&mut self, question: &Question, answer: Answer, now: Now) {
+        self.now = now;
+        self.engine.handle_answer(question, answer, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.engine.handle_timeout(now);
@@ -82,6 +88,7 @@ impl<E: Engine, F: FnMut(&mut E, E::Event, Now)> Engine for Owned<E, F> {
         loop {
             match self.engine.poll_output() {
                 Output::Transmit(transmit) => return Output::Transmit(transmit),
+                Output::Ask(question) => return Output::Ask(question),
                 Output::Event(event) => (self.owner)(&mut self.engine, event, self.now),
                 Output::Wait(deadline) => return Output::Wait(deadline),
             }

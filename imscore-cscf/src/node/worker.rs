@@ -647,6 +647,7 @@ impl Engine for Worker {
         loop {
             let proxy = match self.proxy.poll_output() {
                 Output::Transmit(transmit) => return Output::Transmit(transmit),
+                Output::Ask(question) => return Output::Ask(question),
                 Output::Event(event) => {
                     self.on_proxy(event);
                     continue;

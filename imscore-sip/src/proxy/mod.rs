@@ -607,6 +607,7 @@ impl Proxy {
         loop {
             match self.transactions.poll_output() {
                 Output::Transmit(transmit) => return Some(Output::Transmit(transmit)),
+                Output::Ask(question) => return Some(Output::Ask(question)),
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return None;

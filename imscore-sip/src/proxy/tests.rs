@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use smallvec::SmallVec;
 
 use super::*;
+use crate::resolve::{Answer, Question};
 use crate::testing::Ladder;
 use crate::transport::{Listener, ListenerId, Transport};
 use crate::uri::{SipUri, Uri};
@@ -83,6 +84,10 @@ impl Engine for Forking {
         self.proxy.handle_send_failed(ticket, now);
     }
 
+    fn handle_answer(&mut self, question: &Question, answer: Answer, now: Now) {
+        self.proxy.handle_answer(question, answer, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.proxy.handle_timeout(now);
     }
@@ -91,6 +96,7 @@ impl Engine for Forking {
         loop {
             match self.proxy.poll_output() {
                 Output::Transmit(transmit) => return Output::Transmit(transmit),
+                Output::Ask(question) => return Output::Ask(question),
                 Output::Wait(deadline) => return Output::Wait(deadline),
                 Output::Event(event) => self.on_event(event, self.proxy.now),
             }

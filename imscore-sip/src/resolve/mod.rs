@@ -173,13 +173,15 @@ pub struct Resolver {
     begun: u64,
     /// Questions that wait for their answer.
     asked: BTreeMap<Question, Asked>,
+    /// The same in the order in which they were asked, with those that were answered since.
+    due: VecDeque<(Instant, Question)>,
     /// Targets that failed, and until when they stand behind the others.
     failed: BTreeMap<(Transport, SocketAddr), Instant>,
     rng: ChaCha8Rng,
     outputs: VecDeque<Output>,
 }
 
-/// A question that waits for its answer: until when, and who for it.
+/// A question that waits for its answer: until when, and who waits for it.
 struct Asked {
     until: Instant,
     lookups: Vec<LookupId>,
@@ -193,6 +195,7 @@ impl Resolver {
             lookups: BTreeMap::new(),
             begun: 0,
             asked: BTreeMap::new(),
+            due: VecDeque::new(),
             failed: BTreeMap::new(),
             rng: ChaCha8Rng::from_seed(config.seed),
             outputs: VecDeque::new(),
@@ -244,9 +247,7 @@ impl Resolver {
 
     /// Gives questions up that were not answered within 5 s.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let due: Vec<Question> =
-            self.asked.iter().filter(|(_, asked)| asked.until <= now).map(|(question, _)| question.clone()).collect();
-        for question in due {
+        while let Some((_, question)) = self.next_due().filter(|(until, _)| *until <= now).cloned() {
             self.handle_answer(&question, Answer::Failed, now);
         }
     }
@@ -269,8 +270,20 @@ impl Resolver {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Output {
-        let wait = || Output::Wait(self.asked.values().map(|asked| asked.until).min());
-        self.outputs.pop_front().unwrap_or_else(wait)
+        match self.outputs.pop_front() {
+            Some(output) => output,
+            None => Output::Wait(self.next_due().map(|(until, _)| *until)),
+        }
+    }
+
+    /// The question that has waited longest.
+    fn next_due(&mut self) -> Option<&(Instant, Question)> {
+        let asked = &self.asked;
+        let waits = |(until, question): &(Instant, Question)| asked.get(question).is_some_and(|it| it.until == *until);
+        while self.due.front().is_some_and(|first| !waits(first)) {
+            self.due.pop_front();
+        }
+        self.due.front()
     }
 
     /// Finishes a lookup, or asks what it lacks.
@@ -288,6 +301,7 @@ impl Resolver {
                 for question in questions {
                     let asked = self.asked.entry(question).or_insert_with_key(|question| {
                         self.outputs.push_back(Output::Ask(question.clone()));
+                        self.due.push_back((now + PATIENCE, question.clone()));
                         Asked { until: now + PATIENCE, lookups: Vec::new() }
                     });
                     // Each lookup is told once of each answer.

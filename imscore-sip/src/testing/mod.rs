@@ -55,6 +55,7 @@ mod draft;
 mod ladder;
 mod link;
 mod log;
+mod names;
 mod network;
 mod phone;
 #[cfg(test)]
@@ -69,6 +70,7 @@ pub use draft::{Draft, HOME, request, response};
 pub use ladder::{Failure, Fault, Ladder};
 pub use link::Link;
 pub use log::{Log, Said};
+pub use names::NameServer;
 pub use network::{Host, Network};
 pub use phone::{Heard, News, NothingToSend, Phone};
 pub use sdp::{sdp_answer, sdp_offer, sdp_offer_at};

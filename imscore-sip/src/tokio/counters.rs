@@ -61,6 +61,10 @@ counters! {
     handed_over,
     /// Messages that were not, since too many waited there.
     handover_dropped,
+    /// Questions of engines for a name server.
+    questions,
+    /// Of these, the ones that no name server could answer.
+    questions_failed,
 }
 
 /// One running total.

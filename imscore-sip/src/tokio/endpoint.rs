@@ -164,6 +164,7 @@ impl<E: Engine> Endpoint<E> {
             match self.engine.poll_output() {
                 Output::Transmit(transmit) => self.io.transmit(transmit, Origin(self.io.post.worker)),
                 Output::Event(event) => return Some(event),
+                Output::Ask(question) => self.io.ask(question),
                 Output::Wait(deadline) => {
                     self.io.deadline = deadline;
                     return None;
@@ -186,6 +187,7 @@ impl<E: Engine> Endpoint<E> {
             Input::Malformed(bytes, error, flow) => self.engine.handle_malformed(&bytes, error, flow, now),
             Input::Lost(flow) => self.engine.handle_flow_lost(flow, now),
             Input::Failed(ticket) => self.engine.handle_send_failed(ticket, now),
+            Input::Answer(question, answer) => self.engine.handle_answer(&question, answer, now),
             Input::Timeout => self.engine.handle_timeout(now),
         }
     }

@@ -16,6 +16,8 @@ use tokio::time::Sleep;
 
 use super::connection::Visit;
 use super::connections::{Connections, End};
+#[cfg(feature = "dns")]
+use super::dns::Names;
 use super::gate::Gate;
 use super::listen::Bound;
 use super::mail::{Mail, Origin, Post, Sender, worker_of};
@@ -26,6 +28,7 @@ use crate::engine::{Ticket, Transmit};
 use crate::message::Message;
 use crate::now::Now;
 use crate::parse::ParseError;
+use crate::resolve::{Answer, Question};
 use crate::transport::{ConnectionId, Flow, Listener, ListenerId, Side, Transport};
 
 /// Steps of one turn; then other tasks have theirs.
@@ -46,6 +49,7 @@ pub(super) enum Input {
     Malformed(Bytes, ParseError, Flow),
     Lost(Flow),
     Failed(Ticket),
+    Answer(Question, Answer),
     Timeout,
 }
 
@@ -64,6 +68,8 @@ pub(super) struct Io {
     steps: u32,
     alarm: Alarm,
     mail: Waker,
+    #[cfg(feature = "dns")]
+    names: Names,
     accept_again: Option<Instant>,
     buffer: Vec<u8>,
 }
@@ -92,6 +98,7 @@ struct Alarm {
 enum Pending {
     Lost(Flow),
     Failed(Ticket),
+    Answer(Question, Answer),
     /// A stream that cannot be read further, once the engine has answered.
     Close(ConnectionId),
 }
@@ -148,6 +155,8 @@ impl Io {
             waker: ready.signal(Token::Alarm).into(),
         };
         let mail = ready.source(Token::Mail);
+        #[cfg(feature = "dns")]
+        let names = Names::new(settings.name_servers.clone(), ready.source(Token::Names));
         let connections = Connections::new(post.worker, gate, ready.clone(), settings.clone(), counters.clone());
         Ok(Io {
             now,
@@ -163,6 +172,8 @@ impl Io {
             steps: TURN,
             alarm,
             mail,
+            #[cfg(feature = "dns")]
+            names,
             accept_again: None,
             buffer: vec![0; LARGEST],
         })
@@ -180,6 +191,7 @@ impl Io {
             match self.pending.pop_front() {
                 Some(Pending::Lost(flow)) => return Some(Input::Lost(flow)),
                 Some(Pending::Failed(ticket)) => return Some(Input::Failed(ticket)),
+                Some(Pending::Answer(question, answer)) => return Some(Input::Answer(question, answer)),
                 Some(Pending::Close(id)) => {
                     let end = self.connections.close(id, self.now.monotonic);
                     self.end(end);
@@ -300,6 +312,18 @@ impl Io {
         }
     }
 
+    /// Asks a name server, or says that there is none to ask.
+    pub(super) fn ask(&mut self, question: Question) {
+        self.counters.questions.one();
+        #[cfg(feature = "dns")]
+        let question = match self.names.ask(question) {
+            Ok(()) => return,
+            Err(question) => question,
+        };
+        self.counters.questions_failed.one();
+        self.pending.push_back(Pending::Answer(question, Answer::Failed));
+    }
+
     /// Sends on any connection to that address.
     fn send_to(&mut self, flow: Flow, from: (IpAddr, Side), bytes: Bytes, sender: Option<Sender>) {
         let shared = sender.is_some_and(|sender| sender.origin.0 != self.post.worker);
@@ -358,6 +382,16 @@ impl Io {
                     Step::Again
                 }
                 Poll::Ready(None) | Poll::Pending => Step::Done,
+            },
+            #[cfg(feature = "dns")]
+            Token::Names => match self.names.poll() {
+                Poll::Ready((question, answer)) => {
+                    if answer == Answer::Failed {
+                        self.counters.questions_failed.one();
+                    }
+                    Step::Input(Input::Answer(question, answer))
+                }
+                Poll::Pending => Step::Done,
             },
         }
     }

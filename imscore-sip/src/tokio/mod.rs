@@ -11,6 +11,8 @@
 //!   send, and in silence; bytes that wait for a peer: [`Settings`]. Whoever exceeds one is closed, alone.
 //! - *Bytes that are no SIP.* A datagram is dropped; a stream is closed once the engine's answer has left. Keep-alives
 //!   are counted, and answered on a stream (RFC 5626 §4.4.1).
+//! - *Names.* Questions go to name servers, many at a time, and no message waits for an answer (feature `dns`:
+//!   `NameServers`).
 //! - *Dead neighbours.* What ICMP says of a datagram is a lost flow too (Linux), so that nobody waits for Timer B or F.
 //!
 //! A listener on every address of a host (`0.0.0.0`) leaves the choice of the source address to the kernel, so a host
@@ -65,6 +67,8 @@
 mod connection;
 mod connections;
 mod counters;
+#[cfg(feature = "dns")]
+mod dns;
 mod endpoint;
 mod gate;
 mod icmp;
@@ -87,6 +91,8 @@ mod workers;
 mod ws;
 
 pub use counters::{Counter, Counters};
+#[cfg(feature = "dns")]
+pub use dns::NameServers;
 pub use endpoint::Endpoint;
 pub use io::now;
 pub use listen::{BindError, ListenAddress, ListenAddressError};

@@ -25,6 +25,9 @@ pub(super) enum Token {
     Alarm,
     /// Other workers have something for us.
     Mail,
+    /// A name server has answered.
+    #[cfg(feature = "dns")]
+    Names,
 }
 
 /// The queue. Dropping it makes its wakers do nothing.

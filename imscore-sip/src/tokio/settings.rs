@@ -46,6 +46,9 @@ pub struct Settings {
     pub probe: Duration,
     /// How long the handshakes of TLS and WebSocket may take together.
     pub handshake: Duration,
+    /// Who is asked where names lead. `None`: nobody, and no name is found but those that an engine has in a table.
+    #[cfg(feature = "dns")]
+    pub name_servers: Option<super::NameServers>,
     /// Certificates, and whom to trust. `None`: there is no TLS.
     #[cfg(feature = "tls")]
     pub tls: Option<super::Tls>,
@@ -73,6 +76,8 @@ impl Default for Settings {
             stalled: Duration::from_secs(20),
             probe: Duration::from_secs(8),
             handshake: Duration::from_secs(5),
+            #[cfg(feature = "dns")]
+            name_servers: None,
             #[cfg(feature = "tls")]
             tls: None,
             #[cfg(feature = "ws")]

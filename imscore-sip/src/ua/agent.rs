@@ -263,6 +263,7 @@ impl Engine for UserAgent {
                     self.on_transaction(event, self.now);
                     continue;
                 }
+                Output::Ask(question) => return Output::Ask(question),
                 Output::Wait(deadline) => deadline,
             };
             return match self.events.pop_front() {

@@ -146,6 +146,7 @@ impl World {
                     Message::Response(response) => self.note(&response),
                 },
                 Output::Event(event) => self.on_event(event),
+                Output::Ask(question) => panic!("{question:?}"),
                 Output::Wait(deadline) => return deadline,
             }
         }

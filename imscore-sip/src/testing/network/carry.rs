@@ -203,6 +203,11 @@ impl Network {
             Arrival::Refused(pipe) => self.refuse(pipe),
             Arrival::Segment { pipe, side, bytes } => self.read(pipe, side, bytes),
             Arrival::Closed { pipe, side } => self.lose(pipe, side),
+            Arrival::Answer { host, life, question, answer } => {
+                if self.places[host].life == life {
+                    self.input(host, Input::Answer(question, answer));
+                }
+            }
             Arrival::SendFailed { host, life, ticket } => {
                 if self.places[host].life == life {
                     self.input(host, Input::SendFailed(ticket));

@@ -16,6 +16,7 @@ use crate::engine::{Engine, Output, Ticket, Transmit};
 use crate::message::Message;
 use crate::now::Now;
 use crate::parse::ParseError;
+use crate::resolve::{Answer, Question};
 use crate::testing::Bind;
 use crate::transport::{Flow, Listener};
 
@@ -70,6 +71,7 @@ pub(super) enum Input {
     Malformed(Bytes, ParseError, Flow),
     FlowLost(Flow),
     SendFailed(Ticket),
+    Answer(Question, Answer),
     Timeout,
 }
 
@@ -77,6 +79,7 @@ pub(super) enum Input {
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Step {
     Transmit(Transmit),
+    Ask(Question),
     Wait(Option<Instant>),
 }
 
@@ -102,6 +105,7 @@ impl<G: Engine<Event: 'static> + 'static> Seat for Seated<G> {
             Input::Malformed(bytes, error, flow) => self.engine.handle_malformed(&bytes, error, flow, now),
             Input::FlowLost(flow) => self.engine.handle_flow_lost(flow, now),
             Input::SendFailed(ticket) => self.engine.handle_send_failed(ticket, now),
+            Input::Answer(question, answer) => self.engine.handle_answer(&question, answer, now),
             Input::Timeout => self.engine.handle_timeout(now),
         }
     }
@@ -111,6 +115,7 @@ impl<G: Engine<Event: 'static> + 'static> Seat for Seated<G> {
             match self.engine.poll_output() {
                 Output::Transmit(transmit) => return Step::Transmit(transmit),
                 Output::Event(event) => self.events.push(event),
+                Output::Ask(question) => return Step::Ask(question),
                 Output::Wait(deadline) => return Step::Wait(deadline),
             }
         }

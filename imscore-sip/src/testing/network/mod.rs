@@ -17,9 +17,10 @@ use rand_chacha::rand_core::SeedableRng;
 
 use self::host::{Input, Place, Seat, Seated, Step, Woken};
 use self::streams::{PipeId, Side, Streams};
-use super::{Bind, Clock, Endpoint, Link, Sent, Trace};
+use super::{Bind, Clock, Endpoint, Link, NameServer, Sent, Trace};
 use crate::engine::{Engine, Ticket};
 use crate::now::Now;
+use crate::resolve::{Answer, Question};
 use crate::transport::{Listener, ListenerId, Transport};
 
 pub use self::host::Host;
@@ -43,6 +44,7 @@ pub struct Network {
     links: BTreeMap<(usize, usize), Link>,
     link: Link,
     reports_unreachable: bool,
+    name_server: Option<NameServer>,
     /// When the last datagram between two hosts arrives.
     last: BTreeMap<(usize, usize), Duration>,
     trace: Trace,
@@ -60,6 +62,7 @@ enum Arrival {
     Segment { pipe: PipeId, side: Side, bytes: Bytes },
     Closed { pipe: PipeId, side: Side },
     SendFailed { host: usize, life: u64, ticket: Ticket },
+    Answer { host: usize, life: u64, question: Question, answer: Answer },
 }
 
 impl Network {
@@ -77,6 +80,7 @@ impl Network {
             links: BTreeMap::new(),
             link: Link::default(),
             reports_unreachable: false,
+            name_server: None,
             last: BTreeMap::new(),
             trace: Trace::new(),
             steps: 0,
@@ -223,6 +227,19 @@ impl Network {
         self.reports_unreachable = reports;
     }
 
+    /// Puts a name server in place, for all hosts.
+    pub fn add_name_server(&mut self, server: NameServer) {
+        self.name_server = Some(server);
+    }
+
+    /// The name server.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn name_server(&mut self) -> &mut NameServer {
+        self.name_server.as_mut().expect("a name server")
+    }
+
     /// The link between two hosts, in both directions. Connections that got stuck on a link that was cut are lost when
     /// it is whole again.
     ///
@@ -350,11 +367,23 @@ impl Network {
         for _ in 0..self.storm() {
             match self.places[host].seat.as_mut().map(|seat| seat.poll()) {
                 Some(Step::Transmit(transmit)) => self.transmit(host, transmit),
+                Some(Step::Ask(question)) => self.ask(host, question),
                 Some(Step::Wait(deadline)) => return self.rest_until(host, deadline),
                 None => return,
             }
         }
         panic!("{} sends without end:\n{}", self.places[host].name, self.last_sent());
+    }
+
+    fn ask(&mut self, host: usize, question: Question) {
+        let life = self.places[host].life;
+        let answer = match &mut self.name_server {
+            Some(server) => server.ask(&question),
+            None => Some((Duration::ZERO, Answer::Failed)),
+        };
+        if let Some((after, answer)) = answer {
+            self.schedule(after, Arrival::Answer { host, life, question, answer });
+        }
     }
 
     fn rest_until(&mut self, host: usize, deadline: Option<Instant>) {

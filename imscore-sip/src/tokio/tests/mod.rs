@@ -1,5 +1,7 @@
 //! The driver on loopback, with an engine that answers every request.
 
+#[cfg(feature = "dns")]
+mod dns;
 mod limits;
 mod oversize;
 mod tcp;
@@ -23,6 +25,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::message::{Message, StatusCode, salvage_reply};
 use crate::parse::{Fault, ParseError};
+use crate::resolve::{Answer, Question};
 use crate::transport::{Flow, Listener, ListenerId, Transport};
 use crate::{Engine, Now, Output, Ticket, Transmit};
 
@@ -34,6 +37,8 @@ enum Seen {
     Malformed(Fault, Flow),
     Lost(Flow),
     Failed(Ticket),
+    /// How many records an answer had. `None`: nobody could say.
+    Answered(Option<usize>),
     Timeout,
 }
 
@@ -84,6 +89,13 @@ impl Engine for Echo {
 
     fn handle_send_failed(&mut self, ticket: Ticket, _now: Now) {
         self.tell(Seen::Failed(ticket));
+    }
+
+    fn handle_answer(&mut self, _question: &Question, answer: Answer, _now: Now) {
+        self.tell(Seen::Answered(match answer {
+            Answer::Records(records, _) => Some(records.len()),
+            Answer::Failed => None,
+        }));
     }
 
     fn handle_timeout(&mut self, now: Now) {

@@ -63,7 +63,7 @@ async fn reaches(client: &mut Rig, server: &Rig) -> bool {
             false
         }
         other @ (Seen::Request(_) | Seen::Response(..) | Seen::Malformed(..) | Seen::Lost(_)) => panic!("{other:?}"),
-        other @ (Seen::Failed(_) | Seen::Timeout) => panic!("{other:?}"),
+        other @ (Seen::Failed(_) | Seen::Answered(_) | Seen::Timeout) => panic!("{other:?}"),
     }
 }
 

@@ -150,6 +150,7 @@ impl Rig {
                     self.log.push(format!("{at} to {} {line}", transmit.flow.remote));
                     self.sent.push(transmit);
                 }
+                Output::Ask(question) => panic!("{question:?}"),
                 Output::Event(event) => {
                     let line = self.name(event);
                     self.log.push(format!("{at} {line}"));
