@@ -5,8 +5,6 @@ use std::borrow::Cow;
 
 use bytestring::ByteString;
 use memchr::{memchr, memchr3};
-use nom::Parser;
-use nom::bytes::complete::take_while;
 
 use super::{Cause, Params};
 use crate::parse::class::Class;
@@ -111,7 +109,7 @@ impl NameAddr {
     ) -> Result<NameAddr, Cause> {
         let text: &[u8] = value.as_bytes();
         let [display_name, uri, params] = NameAddr::split(text, bare, each)?;
-        let uri = std::str::from_utf8(uri).map_err(|_| Cause::Malformed)?;
+        let uri = Part::of(text, uri).find(value).ok_or(Cause::Malformed)?;
         Ok(NameAddr {
             uri: Uri::try_from(value.slice_ref(uri))?,
             display_name: Part::of(text, display_name),
@@ -167,7 +165,10 @@ impl NameAddr {
 fn address(input: &[u8], bare: bool) -> grammar::Parsed<'_, (&[u8], &[u8])> {
     let (rest, display_name) = match input {
         [b'"', ..] => quoted_string(input)?,
-        _ => take_while(|byte| Class::DISPLAY.has(byte)).parse(input)?,
+        _ => {
+            let (display_name, rest) = Class::DISPLAY.split(input);
+            (rest, display_name)
+        }
     };
     let (rest, _) = sws(rest)?;
     match rest {

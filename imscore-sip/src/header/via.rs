@@ -187,10 +187,7 @@ impl Parts {
         };
         rport.map_or(Ok(()), |port| if asked { Err(Cause::Repeated) } else { number(port, u16::MAX.into()) })?;
         ttl.map_or(Ok(()), |ttl| number(ttl, u8::MAX.into()))?;
-        let valid = |value: &[u8]| std::str::from_utf8(value).is_ok_and(|text| received_address(text).is_some());
-        if received.is_some_and(|value| !valid(value)) {
-            return Err(Cause::Malformed);
-        }
+        received.map_or(Ok(&[][..]), |address| grammar::whole(address, grammar::ip_address))?;
         Ok(Parts {
             transport: Part::of(text, transport),
             host: Part::of(text, host),

@@ -23,7 +23,9 @@ pub(crate) type Lines = SmallVec<[Line; INLINE_LINES]>;
 #[derive(Clone)]
 pub struct Headers {
     pub(super) bytes: Bytes,
-    pub(super) lines: Lines,
+    lines: Lines,
+    /// The bit of every name that a line has or had.
+    names: u64,
     pub(super) edits: Option<Box<Edits>>,
 }
 
@@ -94,6 +96,12 @@ fn unpack([a, b, c]: [u8; 3]) -> usize {
 }
 
 impl Headers {
+    /// Headers in those bytes.
+    pub(super) fn of(bytes: Bytes, lines: Lines) -> Headers {
+        let names = lines.iter().fold(0, |names, line| names | line.name().bit());
+        Headers { bytes, lines, names, edits: None }
+    }
+
     /// The first value of a header.
     ///
     /// # Errors
@@ -120,7 +128,8 @@ impl Headers {
 
     /// The values of a header, decoded one by one as they are asked for.
     pub fn typed<H: TypedHeader>(&self) -> impl Iterator<Item = Result<H, HeaderError>> {
-        let mut lines = self.lines.iter().filter(|line| line.name() == H::NAME);
+        let lines = if self.may_have(H::NAME) { &self.lines[..] } else { &[] };
+        let mut lines = lines.iter().filter(|line| line.name() == H::NAME);
         let mut rest = None;
         std::iter::from_fn(move || {
             loop {
@@ -292,7 +301,15 @@ impl Headers {
         self.lines.iter().map(|line| (line.name(), self.value(*line), line.is_folded()))
     }
 
+    /// False where no line has that name, at a look.
+    fn may_have(&self, name: Name) -> bool {
+        self.names & name.bit() != 0
+    }
+
     fn position(&self, name: Name) -> Option<usize> {
+        if !self.may_have(name) {
+            return None;
+        }
         self.lines.iter().position(|line| line.name() == name)
     }
 
@@ -352,6 +369,7 @@ impl Headers {
         let len = added.len() - start;
         let mut line = Line::new(name, start, spelling.len() + 2, len).expect("a header block is below 16 MiB");
         line.name |= ADDED;
+        self.names |= name.bit();
         line
     }
 

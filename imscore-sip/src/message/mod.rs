@@ -84,7 +84,7 @@ impl Message {
             None => bytes.len(),
         };
         let body = Span { start: body as u32, end: end as u32 };
-        let headers = Headers { bytes, lines, edits: None };
+        let headers = Headers::of(bytes, lines);
         Ok(match start {
             StartLine::Request { method, target } => Message::Request(Request::received(headers, method, target, body)),
             StartLine::Response { status, reason } => {
@@ -113,7 +113,7 @@ impl Message {
 impl Headers {
     /// Headers of a message that is built here: none yet.
     fn built(start_line: String) -> Headers {
-        Headers { bytes: start_line.into(), lines: Lines::new(), edits: None }
+        Headers::of(start_line.into(), Lines::new())
     }
 
     fn body(&self, received: Span) -> Bytes {

@@ -53,7 +53,7 @@ impl Response {
         }
         put(Name::CONTENT_LENGTH, b"0", false);
         let end = bytes.len() as u32;
-        let headers = Headers { bytes: bytes.into(), lines, edits: None };
+        let headers = Headers::of(bytes.into(), lines);
         Response { headers, status, reason, body: Span { start: end, end } }
     }
 

@@ -27,10 +27,23 @@ impl Class {
     pub(crate) const PLAIN: Class = Class(1 << 11);
     /// `%`, which begins an escape.
     pub(crate) const ESCAPE: Class = Class(1 << 8);
-    /// `@`, which ends a user part.
-    pub(crate) const AT: Class = Class(1 << 9);
-    /// `?`, which begins the headers of a URI.
-    pub(crate) const QUESTION: Class = Class(1 << 10);
+    /// `=`, behind which a value stands.
+    pub(crate) const EQUALS: Class = Class(1 << 9);
+    /// What a label of a host name is made of.
+    pub(crate) const LABEL: Class = Class(1 << 10);
+    /// Digits of base 16.
+    pub(crate) const HEX: Class = Class(1 << 12);
+    /// `pname` of a telephone number (RFC 3966 §3).
+    pub(crate) const PNAME: Class = Class(1 << 14);
+    /// `#`
+    pub(crate) const HASH: Class = Class(1 << 15);
+    /// SP and HTAB.
+    pub(crate) const BLANK: Class = Class(1 << 13);
+
+    /// The bytes of either class, for [`Class::has`] and [`Class::split`].
+    pub(crate) const fn or(self, other: Class) -> Class {
+        Class(self.0 | other.0)
+    }
 
     /// True for a byte of the class.
     #[inline]
@@ -38,38 +51,16 @@ impl Class {
         TABLE[usize::from(byte)] & self.0 != 0
     }
 
+    /// The bytes of the class that a text begins with, and what stands behind them.
+    #[inline]
+    pub(crate) fn split(self, text: &[u8]) -> (&[u8], &[u8]) {
+        text.split_at(text.iter().position(|byte| !self.has(*byte)).unwrap_or(text.len()))
+    }
+
     /// True for a text of nothing else.
     #[inline]
     pub(crate) fn is_all_of(self, text: &[u8]) -> bool {
         text.iter().fold(self.0, |all, byte| all & TABLE[usize::from(*byte)]) != 0
-    }
-}
-
-/// What one look at each byte of a text tells.
-#[derive(Clone, Copy)]
-pub(crate) struct Survey {
-    all: u16,
-    any: u16,
-}
-
-impl Survey {
-    /// Looks at a text.
-    #[inline]
-    pub(crate) fn of(text: &[u8]) -> Survey {
-        text.iter().fold(Survey { all: u16::MAX, any: 0 }, |seen, byte| {
-            let classes = TABLE[usize::from(*byte)];
-            Survey { all: seen.all & classes, any: seen.any | classes }
-        })
-    }
-
-    /// True where every byte is of the class.
-    pub(crate) fn all(self, class: Class) -> bool {
-        self.all & class.0 != 0
-    }
-
-    /// True where a byte is of the class.
-    pub(crate) fn any(self, class: Class) -> bool {
-        self.any & class.0 != 0
     }
 }
 
@@ -106,8 +97,12 @@ const fn classes(byte: u8) -> u16 {
         | (if display { Class::DISPLAY.0 } else { 0 })
         | (if plain_text { Class::PLAIN.0 } else { 0 })
         | (if byte == b'%' { Class::ESCAPE.0 } else { 0 })
-        | (if byte == b'@' { Class::AT.0 } else { 0 })
-        | (if byte == b'?' { Class::QUESTION.0 } else { 0 })
+        | (if plain || byte == b'-' { Class::PNAME.0 } else { 0 })
+        | (if byte == b'#' { Class::HASH.0 } else { 0 })
+        | (if byte == b'=' { Class::EQUALS.0 } else { 0 })
+        | (if host && byte != b'.' { Class::LABEL.0 } else { 0 })
+        | (if byte.is_ascii_hexdigit() { Class::HEX.0 } else { 0 })
+        | (if byte == b' ' || byte == b'\t' { Class::BLANK.0 } else { 0 })
 }
 
 #[cfg(test)]
@@ -123,6 +118,10 @@ mod tests {
             (Class::PARAM, "azAZ09-_.!~*'()[]/:&+$", "%=;?,@#<>\""),
             (Class::URI, "azAZ09%@:;?=&[]{}|\\^`#", "<>\" \t\0\u{7f}ü"),
             (Class::HOST, "azAZ09-_.", ":[]%@/"),
+            (Class::LABEL, "azAZ09-_", ".:[]%@/"),
+            (Class::PNAME, "azAZ09-", "_.+%=;"),
+            (Class::HEX, "afAF09", "gG:.-"),
+            (Class::BLANK, " \t", "\r\n\0\u{b}a"),
             (Class::VALUE, "azAZ09=/:[]@?%", "\";,<> \tü"),
             (Class::PLAIN, "az;,<>@ ü", "\"\\\0\t\r\n\u{7f}"),
             (Class::DISPLAY, "azAZ09-.!%*_+`'~ \tü", "<>\"@:;,()\0"),
@@ -134,10 +133,10 @@ mod tests {
                 assert!(!class.is_all_of(&[b'a', byte, b'b']), "{held} {byte:#x}");
             }
         }
-        let survey = Survey::of(b"a@b");
-        assert!(survey.all(Class::URI) && survey.any(Class::AT) && survey.any(Class::HOST));
-        assert!(!survey.all(Class::HOST) && !survey.any(Class::ESCAPE) && !survey.any(Class::QUESTION));
-        assert!(Survey::of(b"").all(Class::TOKEN) && !Survey::of(b"").any(Class::TOKEN));
+        assert_eq!(Class::TOKEN.split(b"tag=1"), (&b"tag"[..], &b"=1"[..]));
+        assert_eq!(Class::TOKEN.or(Class::EQUALS).split(b"tag=1"), (&b"tag=1"[..], &b""[..]));
+        assert_eq!(Class::TOKEN.split(b""), (&b""[..], &b""[..]));
+        assert_eq!(Class::TOKEN.split(b"=1"), (&b""[..], &b"=1"[..]));
         assert!(
             !Class::URI.has(0xc3) && !Class::VALUE.has(0xc3) && !Class::TOKEN.has(0xc3) && Class::DISPLAY.has(0xc3)
         );

@@ -3,18 +3,14 @@
 //! They read values with folds taken out, so that white space is SP and HTAB. Where phones in the field write more
 //! than the rule allows and nothing is ambiguous about it, the rule here is the wider one and says so.
 
-use std::net::Ipv6Addr;
-
 use nom::branch::alt;
-use nom::bytes::complete::{take_till, take_while, take_while1};
 use nom::character::complete::{char, digit1};
-use nom::combinator::{map, opt, recognize, verify};
+use nom::combinator::{map, opt, recognize};
 use nom::error::{ErrorKind, ParseError};
-use nom::sequence::{delimited, pair, preceded};
+use nom::sequence::{delimited, preceded};
 use nom::{Err, IResult, Parser};
 
 use super::class::Class;
-use super::lines::is_token;
 use super::list::quote_end;
 use crate::header::Cause;
 
@@ -51,24 +47,36 @@ pub(crate) fn fail<T>(cause: Cause) -> Result<T, Err<Cause>> {
     Err(Err::Failure(cause))
 }
 
+/// At least one byte of a class, and all that follow.
+fn some(class: Class, input: &[u8]) -> Parsed<'_> {
+    match class.split(input) {
+        ([], _) => Err(Err::Error(Cause::Malformed)),
+        (found, rest) => Ok((rest, found)),
+    }
+}
+
 /// `token`
 pub(crate) fn token(input: &[u8]) -> Parsed<'_> {
-    take_while1(is_token).parse(input)
+    some(Class::TOKEN, input)
 }
 
 /// `LWS`
 pub(crate) fn lws(input: &[u8]) -> Parsed<'_> {
-    take_while1(is_blank).parse(input)
+    some(Class::BLANK, input)
 }
 
 /// `SWS`
 pub(crate) fn sws(input: &[u8]) -> Parsed<'_> {
-    take_while(is_blank).parse(input)
+    let (blank, rest) = Class::BLANK.split(input);
+    Ok((rest, blank))
 }
 
 /// `SEMI`, `EQUAL`, `COMMA`, `SLASH`, `COLON`: the byte with white space around it.
-pub(crate) fn spaced<'a>(byte: u8) -> impl Parser<&'a [u8], Output = char, Error = Cause> {
-    delimited(sws, char(byte as char), sws)
+pub(crate) fn spaced(byte: u8) -> impl Fn(&[u8]) -> Parsed<'_, ()> {
+    move |input| match Class::BLANK.split(input).1 {
+        [first, rest @ ..] if *first == byte => Ok((Class::BLANK.split(rest).1, ())),
+        _ => Err(Err::Error(Cause::Malformed)),
+    }
 }
 
 /// `1*DIGIT`; what does not fit in 64 bits is the largest number that does.
@@ -110,27 +118,76 @@ pub(crate) fn host(input: &[u8]) -> Parsed<'_> {
 
 /// `IPv6reference`, brackets included.
 fn ipv6_reference(input: &[u8]) -> Parsed<'_> {
-    let address = verify(take_till(|byte| byte == b']'), |text: &[u8]| {
-        std::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
-    });
-    recognize(delimited(char('['), address, char(']'))).parse(input)
+    recognize(delimited(char('['), ipv6_address, char(']'))).parse(input)
 }
 
-/// `hostname` and `IPv4address`, at most 255 bytes.
-fn host_name(input: &[u8]) -> Parsed<'_> {
-    // As if a label had ended in front of the first.
-    let mut last = b'.';
-    let mut end = 0;
-    while let Some(byte) = input.get(end).copied().filter(|byte| Class::HOST.has(*byte)) {
-        if byte == b'.' && last == b'.' {
-            return Err(Err::Error(Cause::Malformed));
+/// `IPv6address` (RFC 5954 §4.1): eight groups, `::` once in place of zeros, an IPv4 address in place of the last two.
+fn ipv6_address(input: &[u8]) -> Parsed<'_> {
+    let (mut rest, mut gap) = match input {
+        [b':', b':', rest @ ..] => (rest, true),
+        _ => (input, false),
+    };
+    let mut groups = 0;
+    let mut expected = !gap;
+    loop {
+        let (digits, behind) = Class::HEX.split(rest);
+        match behind {
+            [b'.', ..] => {
+                (rest, _) = ipv4_address(rest)?;
+                groups += 2;
+                break;
+            }
+            _ if digits.is_empty() && !expected => break,
+            _ if digits.is_empty() || digits.len() > 4 => return Err(Err::Error(Cause::Malformed)),
+            [b':', b':', behind @ ..] if !gap => (rest, gap, expected) = (behind, true, false),
+            [b':', behind @ ..] => (rest, expected) = (behind, true),
+            _ => {
+                rest = behind;
+                groups += 1;
+                break;
+            }
         }
-        (last, end) = (byte, end + 1);
+        groups += 1;
     }
-    if end == 0 || end > 255 {
-        return Err(Err::Error(Cause::Malformed));
+    if groups == 8 && !gap || groups < 8 && gap {
+        Ok((rest, &input[..input.len() - rest.len()]))
+    } else {
+        Err(Err::Error(Cause::Malformed))
     }
-    Ok((&input[end..], &input[..end]))
+}
+
+/// `IPv4address`: four numbers up to 255, without zeros in front.
+fn ipv4_address(input: &[u8]) -> Parsed<'_> {
+    let octet = |input| match digit1::<_, Cause>(input)? {
+        (_, [b'0', _, ..] | [_, _, _, _, ..]) => Err(Err::Error(Cause::Malformed)),
+        (rest, digits) if digits.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0')) < 256 => {
+            Ok((rest, digits))
+        }
+        _ => Err(Err::Error(Cause::Malformed)),
+    };
+    let dot = || char('.');
+    recognize((octet, dot(), octet, dot(), octet, dot(), octet)).parse(input)
+}
+
+/// An address of either kind, IPv6 with or without brackets (RFC 5118 §4.5).
+pub(crate) fn ip_address(input: &[u8]) -> Parsed<'_> {
+    alt((ipv4_address, ipv6_address, ipv6_reference)).parse(input)
+}
+
+/// `hostname` and `IPv4address`, at most 255 bytes: labels with dots between them, possibly one behind the last.
+fn host_name(input: &[u8]) -> Parsed<'_> {
+    let mut rest = input;
+    loop {
+        let (label, behind) = Class::LABEL.split(rest);
+        let is_first = rest.len() == input.len();
+        match (label, behind) {
+            ([], [b'.', ..]) => return Err(Err::Error(Cause::Malformed)),
+            ([], _) if is_first => return Err(Err::Error(Cause::Malformed)),
+            (_, [b'.', behind @ ..]) => rest = behind,
+            (_, behind) if input.len() - behind.len() > 255 => return Err(Err::Error(Cause::Malformed)),
+            (_, behind) => return Ok((behind, &input[..input.len() - behind.len()])),
+        }
+    }
 }
 
 /// `port`, 0 to 65,535.
@@ -144,7 +201,7 @@ pub(crate) fn gen_value(input: &[u8]) -> Parsed<'_> {
     match input {
         [b'"', ..] => quoted_string(input),
         [b'=', ..] => Err(Err::Error(Cause::Malformed)),
-        _ => take_while1(|byte| Class::VALUE.has(byte)).parse(input),
+        _ => some(Class::VALUE, input),
     }
 }
 
@@ -155,8 +212,7 @@ pub(crate) fn gen_value_or_uri(input: &[u8]) -> Parsed<'_> {
 
 /// `LAQUOT … RAQUOT`, its brackets included, around bytes that a URI may hold.
 pub(crate) fn bracketed(input: &[u8]) -> Parsed<'_> {
-    let inner = take_while1(|byte| Class::URI.has(byte));
-    recognize(delimited(char('<'), inner, char('>'))).parse(input)
+    recognize(delimited(char('<'), |input| some(Class::URI, input), char('>'))).parse(input)
 }
 
 /// `generic-param`: a name and, behind an equals sign, a value by that rule.
@@ -164,7 +220,8 @@ fn generic_param<'a>(
     input: &'a [u8],
     value: impl Fn(&'a [u8]) -> Parsed<'a>,
 ) -> Parsed<'a, (&'a [u8], Option<&'a [u8]>)> {
-    let (rest, (name, value)) = pair(token, opt(preceded(spaced(b'='), value))).parse(input)?;
+    let (rest, name) = token(input)?;
+    let (rest, value) = opt(preceded(spaced(b'='), value)).parse(rest)?;
     if name.len() > MAX_NAME { fail(Cause::Limit) } else { Ok((rest, (name, value))) }
 }
 
@@ -184,7 +241,7 @@ pub(crate) fn params_of<'a>(
 ) -> Parsed<'a> {
     let mut rest = input;
     let mut count = 0;
-    while let Ok((behind, _)) = spaced(b';').parse(rest) {
+    while let Ok((behind, ())) = spaced(b';')(rest) {
         let (behind, (name, value)) = generic_param(behind, &value)?;
         count += 1;
         if count > MAX_PARAMS {
@@ -229,7 +286,7 @@ pub(crate) fn only_params(value: &[u8], rule: fn(&[u8]) -> Parsed<'_>) -> Result
 
 /// Digits of base 16, at least one.
 pub(crate) fn hexadecimal(input: &[u8]) -> Parsed<'_> {
-    take_while1(|byte: u8| byte.is_ascii_hexdigit()).parse(input)
+    some(Class::HEX, input)
 }
 
 /// `"*"`
@@ -277,12 +334,12 @@ pub(crate) fn once<'a>(slot: &mut Option<&'a [u8]>, value: Option<&'a [u8]>) -> 
     }
 }
 
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(rule: impl Fn(&[u8]) -> Parsed<'_>, cases: &[(&str, Option<&str>)]) {
@@ -305,10 +362,32 @@ mod tests {
                 ("[2001:db8::1", None),
                 ("[]", None),
                 ("a..b", None),
+                ("a..", None),
+                ("a.b.:5060", Some("a.b.")),
                 (".a", None),
+                (".", None),
+                (":", None),
                 ("", None),
             ],
         );
+        let long = |bytes: usize| host("h".repeat(bytes).as_bytes()).is_ok();
+        assert_eq!((long(254), long(255), long(256)), (true, true, false));
+    }
+
+    proptest! {
+        /// What is an address is what the standard library reads as one.
+        #[test]
+        fn addresses(
+            texts in ["[0-9a-fA-F]{1,5}(:[0-9a-f]{1,4}){0,8}", "[0-9a-f:]{0,12}", "([0-9a-f]{0,4}:{1,2}){0,8}[0-9.]{0,12}",
+                "::(ffff:)?[0-9]{1,3}([.][0-9]{1,3}){2,4}", "[0-9]{1,4}([.][0-9]{1,3}){3}"]
+        ) {
+            for text in texts {
+                let found = whole(text.as_bytes(), ip_address).is_ok();
+                prop_assert_eq!(found, text.parse::<IpAddr>().is_ok(), "{}", text);
+                let bracketed = format!("[{text}]");
+                prop_assert_eq!(host(bracketed.as_bytes()).is_ok(), text.parse::<Ipv6Addr>().is_ok(), "{}", text);
+            }
+        }
     }
 
     #[test]

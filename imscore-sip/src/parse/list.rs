@@ -1,12 +1,23 @@
 //! Comma lists: where one value of a header line ends and the next begins.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 /// The first value of a line, and in `rest` what stands behind its comma.
-pub(crate) fn take_first(line: Bytes, rest: &mut Option<Bytes>) -> Bytes {
-    let (element, behind) = cut(&line);
-    *rest = behind.map(|behind| line.slice_ref(behind));
-    if element.len() == line.len() { line } else { line.slice_ref(element) }
+pub(crate) fn take_first(mut line: Bytes, rest: &mut Option<Bytes>) -> Bytes {
+    let Some(at) = comma(&line) else {
+        return trimmed(line);
+    };
+    let element = line.split_to(at);
+    line.advance(1);
+    *rest = Some(trimmed(line));
+    trimmed(element)
+}
+
+/// A text without the white space around it.
+fn trimmed(mut text: Bytes) -> Bytes {
+    text.truncate(text.trim_ascii_end().len());
+    text.advance(text.len() - text.trim_ascii_start().len());
+    text
 }
 
 /// The values of one line, between commas that stand neither in quotes nor in angle brackets; white space trimmed.

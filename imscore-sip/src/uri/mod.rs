@@ -32,7 +32,7 @@ use std::str::FromStr;
 use bytestring::ByteString;
 
 use crate::parse::Params;
-use crate::parse::class::{Class, Survey};
+use crate::parse::class::Class;
 use crate::parse::part::Part;
 pub use escape::decoded;
 pub use number::CodeInContext;
@@ -241,12 +241,12 @@ fn check_other(text: &[u8]) -> Result<(), UriError> {
 }
 
 /// Length and bytes that hold for every URI.
-fn legible(text: &[u8]) -> Result<Survey, UriError> {
-    if text.len() > MAX_LEN {
-        return Err(UriError::TooLong);
+fn legible(text: &[u8]) -> Result<(), UriError> {
+    match text.len() {
+        0..=MAX_LEN if Class::URI.is_all_of(text) => Ok(()),
+        0..=MAX_LEN => Err(UriError::Byte),
+        _ => Err(UriError::TooLong),
     }
-    let survey = Survey::of(text);
-    if survey.all(Class::URI) { Ok(survey) } else { Err(UriError::Byte) }
 }
 
 /// The text with the bytes escaped that no URI holds; any other as it is.

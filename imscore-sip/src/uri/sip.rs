@@ -235,27 +235,32 @@ impl TryFrom<ByteString> for SipUri {
 
 /// Takes a text apart.
 pub(super) fn read(bytes: &[u8]) -> Result<Parts, UriError> {
-    let survey = legible(bytes)?;
+    // Every part has a class of its own: only where one is malformed is it asked whether a URI holds such bytes at all.
+    match bytes.len() {
+        0..=MAX_LEN => parts(bytes).map_err(|error| legible(bytes).err().unwrap_or(error)),
+        _ => Err(UriError::TooLong),
+    }
+}
+
+/// `SIP-URI / SIPS-URI`
+fn parts(bytes: &[u8]) -> Result<Parts, UriError> {
     let (secure, rest) = match bytes {
         [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] => (false, rest),
         [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S', b':', rest @ ..] => (true, rest),
         _ => return Err(UriError::Scheme),
     };
-    if survey.any(Class::ESCAPE) && !is_escaped(rest) {
+    if !is_escaped(rest) {
         return Err(UriError::Escape);
     }
-    let place = |class: Class, text: &[u8]| {
-        if survey.any(class) { text.iter().position(|byte| class.has(*byte)) } else { None }
-    };
-    let (user, password, rest) = match place(Class::AT, rest) {
+    let (user, password, rest) = match memchr(b'@', rest) {
         None => (None, None, rest),
         Some(at) => {
             let info = &rest[..at];
-            let (user, password) = match info.iter().position(|byte| *byte == b':') {
+            let (user, password) = match memchr(b':', info) {
                 None => (info, None),
                 Some(colon) => (&info[..colon], Some(&info[colon + 1..])),
             };
-            if user.is_empty() || !Class::USER.is_all_of(info) || info.len() > MAX_LEN {
+            if user.is_empty() || !Class::USER.is_all_of(info) {
                 return Err(UriError::User);
             }
             if password.is_some_and(|password| memchr(b':', password).is_some()) {
@@ -271,19 +276,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts, UriError> {
         }
         _ => (rest, None),
     };
-    let (params, headers) = match place(Class::QUESTION, rest) {
-        None => (rest, None),
-        Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+    let (params, rest) = uri_parameters(rest)?;
+    let headers = match rest {
+        [] => None,
+        [b'?', headers @ ..] if are_headers(headers) => Some(headers),
+        [b'?', ..] => return Err(UriError::Headers),
+        _ if !params.is_empty() => return Err(UriError::Parameter),
+        [b':', ..] => return Err(UriError::Port),
+        _ => return Err(UriError::Host),
     };
-    if let [first, ..] = params
-        && *first != b';'
-    {
-        return Err(if *first == b':' { UriError::Port } else { UriError::Host });
-    }
-    check_params(params)?;
-    if let Some(headers) = headers {
-        check_headers(headers)?;
-    }
     let (user, password) = (Part::of_some(bytes, user), Part::of_some(bytes, password));
     let (host, params, headers) = (Part::of(bytes, host), Part::of(bytes, params), Part::of_some(bytes, headers));
     Ok(Parts { secure, user, password, host, port, params, headers })
@@ -316,43 +317,51 @@ pub(super) fn is_user_mark(byte: u8) -> bool {
     matches!(byte, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/')
 }
 
-/// `uri-parameters`. An equals sign in a value is let pass: base64 has them.
-fn check_params(params: &[u8]) -> Result<(), UriError> {
-    let valid = |part: &[u8]| {
-        !part.is_empty() && part.iter().all(|byte| Class::PARAM.has(*byte) || matches!(byte, b'%' | b'='))
-    };
-    named_once(params, |name, value| valid(name) && value.is_none_or(valid))
+/// `uri-parameters`, and what stands behind them. An equals sign in a value is let pass: base64 has them.
+fn uri_parameters(input: &[u8]) -> Result<(&[u8], &[u8]), UriError> {
+    const NAME: Class = Class::PARAM.or(Class::ESCAPE);
+    named_once(input, NAME, NAME.or(Class::EQUALS))
 }
 
-/// Up to 64 parameters, each with a name of up to 256 bytes that no other has (RFC 3261 §19.1.1, RFC 3966 §3).
-pub(super) fn named_once(params: &[u8], valid: impl Fn(&[u8], Option<&[u8]>) -> bool) -> Result<(), UriError> {
-    let pairs = || params.split(|byte| *byte == b';').skip(1).map(name_and_value);
-    for (count, (name, value)) in pairs().enumerate() {
-        // What is valid is ASCII.
-        let text = |name| std::str::from_utf8(name).unwrap_or_default();
-        let repeated = || pairs().take(count).any(|(other, _)| same_in_any_case(text(other), text(name)));
-        if count == MAX_PARAMS || name.len() > MAX_NAME || !valid(name, value) || repeated() {
+/// Up to 64 parameters, each with a name of up to 256 bytes that no other has (RFC 3261 §19.1.1, RFC 3966 §3), and what
+/// stands behind them.
+pub(super) fn named_once(input: &[u8], names: Class, values: Class) -> Result<(&[u8], &[u8]), UriError> {
+    let mut rest = input;
+    let mut count = 0;
+    while let [b';', param @ ..] = rest {
+        let before = &input[..input.len() - rest.len()];
+        let (name, behind) = names.split(param);
+        let (value, behind) = match behind {
+            [b'=', value @ ..] => values.split(value),
+            _ => (name, behind),
+        };
+        if count == MAX_PARAMS || name.len() > MAX_NAME || name.is_empty() || value.is_empty() || has(before, name) {
             return Err(UriError::Parameter);
         }
+        count += 1;
+        rest = behind;
     }
-    Ok(())
+    Ok((&input[..input.len() - rest.len()], rest))
 }
 
-fn name_and_value(param: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match param.iter().position(|byte| *byte == b'=') {
-        None => (param, None),
-        Some(at) => (&param[..at], Some(&param[at + 1..])),
-    }
+/// True for valid parameters one of which has that name.
+fn has(params: &[u8], name: &[u8]) -> bool {
+    // What is valid is ASCII.
+    let text = |name| std::str::from_utf8(name).unwrap_or_default();
+    params
+        .split(|byte| *byte == b';')
+        .skip(1)
+        .filter_map(|param| param.split(|byte| *byte == b'=').next())
+        .any(|other| same_in_any_case(text(other), text(name)))
 }
 
 /// `headers`: at least one `hname=hvalue`, the value possibly empty.
-fn check_headers(headers: &[u8]) -> Result<(), UriError> {
+fn are_headers(headers: &[u8]) -> bool {
     let valid =
         |byte: &u8| is_unreserved(*byte) || matches!(byte, b'[' | b']' | b'/' | b'?' | b':' | b'+' | b'$' | b'%');
-    let whole = headers.split(|byte| *byte == b'&').all(|header| {
+    headers.split(|byte| *byte == b'&').all(|header| {
         memchr(b'=', header).is_some_and(|at| at > 0 && header[..at].iter().chain(&header[at + 1..]).all(valid))
-    });
-    if whole { Ok(()) } else { Err(UriError::Headers) }
+    })
 }
 
 #[cfg(test)]

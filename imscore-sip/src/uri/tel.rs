@@ -3,9 +3,10 @@
 use bytestring::ByteString;
 use memchr::memchr;
 
-use super::escape::{is_escaped, is_unreserved};
+use super::escape::is_escaped;
 use super::sip::named_once;
 use super::{Params, UriError, legible};
+use crate::parse::class::Class;
 use crate::parse::part::{Part, push};
 
 /// A telephone number as a URI: global, `tel:+1-555-0100`, or local within a `phone-context`.
@@ -103,19 +104,10 @@ fn is_number(number: &[u8]) -> bool {
 
 /// `par`: names of letters, digits and hyphens.
 fn check_params(params: &[u8]) -> Result<(), UriError> {
-    if !is_escaped(params) {
-        return Err(UriError::Parameter);
-    }
-    named_once(params, |name, value| {
-        !name.is_empty()
-            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-            && value.is_none_or(|value| !value.is_empty() && value.iter().all(|byte| is_param(*byte)))
-            && (value.is_some() || !name.eq_ignore_ascii_case(b"phone-context"))
-    })
-}
-
-fn is_param(byte: u8) -> bool {
-    is_unreserved(byte) || matches!(byte, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$' | b'%' | b'=' | b'#')
+    const VALUES: Class = Class::PARAM.or(Class::ESCAPE).or(Class::EQUALS).or(Class::HASH);
+    let (params, rest) = named_once(params, Class::PNAME, VALUES)?;
+    let bare_context = params.split(|byte| *byte == b';').any(|param| param.eq_ignore_ascii_case(b"phone-context"));
+    if rest.is_empty() && is_escaped(params) && !bare_context { Ok(()) } else { Err(UriError::Parameter) }
 }
 
 /// `visual-separator`
