@@ -96,9 +96,8 @@ fn unpack([a, b, c]: [u8; 3]) -> usize {
 }
 
 impl Headers {
-    /// Headers in those bytes.
-    pub(super) fn of(bytes: Bytes, lines: Lines) -> Headers {
-        let names = lines.iter().fold(0, |names, line| names | line.name().bit());
+    /// Headers in those bytes, and the bits of their names.
+    pub(super) fn of(bytes: Bytes, lines: Lines, names: u64) -> Headers {
         Headers { bytes, lines, names, edits: None }
     }
 

@@ -75,7 +75,7 @@ impl Message {
         if bytes.len() > limits.message {
             return Err(ParseError { offset: blank + limits.message, fault: Fault::TooLarge });
         }
-        let Scan { start, lines, body, content_length } = scan(&bytes, limits)?;
+        let Scan { start, lines, names, body, content_length } = scan(&bytes, limits)?;
         let end = match content_length {
             Some(length) if length > bytes.len() - body => {
                 return Err(ParseError { offset: blank + body, fault: Fault::ContentLength });
@@ -84,7 +84,7 @@ impl Message {
             None => bytes.len(),
         };
         let body = Span { start: body as u32, end: end as u32 };
-        let headers = Headers::of(bytes, lines);
+        let headers = Headers::of(bytes, lines, names);
         Ok(match start {
             StartLine::Request { method, target } => Message::Request(Request::received(headers, method, target, body)),
             StartLine::Response { status, reason } => {
@@ -113,7 +113,7 @@ impl Message {
 impl Headers {
     /// Headers of a message that is built here: none yet.
     fn built(start_line: String) -> Headers {
-        Headers::of(start_line.into(), Lines::new())
+        Headers::of(start_line.into(), Lines::new(), 0)
     }
 
     fn body(&self, received: Span) -> Bytes {

@@ -37,6 +37,7 @@ impl Response {
         let reason = (12, bytes.len() as u16);
         bytes.extend_from_slice(b"\r\n");
         let mut lines = Lines::new();
+        let mut names = 0;
         let mut put = |name: Name, value: &[u8], folded: bool| {
             let start = bytes.len();
             bytes.extend_from_slice(name.as_str().as_bytes());
@@ -45,6 +46,7 @@ impl Response {
             bytes.extend_from_slice(b"\r\n");
             let line = Line::new(name, start, name.as_str().len() + 2, bytes.len() - start);
             lines.extend(line.map(|line| line.folded(folded.into())));
+            names |= name.bit();
         };
         for (name, value, folded) in request.named_and_folded() {
             if copies(name) {
@@ -53,7 +55,7 @@ impl Response {
         }
         put(Name::CONTENT_LENGTH, b"0", false);
         let end = bytes.len() as u32;
-        let headers = Headers::of(bytes.into(), lines);
+        let headers = Headers::of(bytes.into(), lines, names);
         Response { headers, status, reason, body: Span { start: end, end } }
     }
 

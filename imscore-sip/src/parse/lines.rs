@@ -12,6 +12,8 @@ use crate::message::{Line, Lines};
 pub(crate) struct Scan {
     pub(crate) start: StartLine,
     pub(crate) lines: Lines,
+    /// The bits of their names.
+    pub(crate) names: u64,
     /// The first byte behind the empty line.
     pub(crate) body: usize,
     /// The value of Content-Length, where there is one.
@@ -37,6 +39,7 @@ pub(crate) fn scan(bytes: &[u8], limits: &Limits) -> Result<Scan, ParseError> {
     };
     let start = start_line(&window[..at], limits)?;
     let mut lines: Lines = SmallVec::new();
+    let mut names = 0;
     let mut content_length = None;
     let mut crlfs = 1;
     loop {
@@ -75,9 +78,10 @@ pub(crate) fn scan(bytes: &[u8], limits: &Limits) -> Result<Scan, ParseError> {
             return fail(begin, Fault::TooMany);
         };
         lines.push(line.folded(folds));
+        names |= name.bit();
     }
     controls(&window[..at], crlfs)?;
-    Ok(Scan { start, lines, body: at, content_length })
+    Ok(Scan { start, lines, names, body: at, content_length })
 }
 
 /// RFC 3261 §7.1, §7.2: exactly one space between the parts, nothing behind the last but CRLF.

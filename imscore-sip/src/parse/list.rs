@@ -2,22 +2,16 @@
 
 use bytes::{Buf as _, Bytes};
 
-/// The first value of a line, and in `rest` what stands behind its comma.
+/// The first value of a line without white space around it, and in `rest` what stands behind its comma.
 pub(crate) fn take_first(mut line: Bytes, rest: &mut Option<Bytes>) -> Bytes {
     let Some(at) = comma(&line) else {
-        return trimmed(line);
+        return line;
     };
-    let element = line.split_to(at);
-    line.advance(1);
-    *rest = Some(trimmed(line));
-    trimmed(element)
-}
-
-/// A text without the white space around it.
-fn trimmed(mut text: Bytes) -> Bytes {
-    text.truncate(text.trim_ascii_end().len());
-    text.advance(text.len() - text.trim_ascii_start().len());
-    text
+    let mut element = line.split_to(at);
+    element.truncate(element.trim_ascii_end().len());
+    line.advance(line.len() - line[1..].trim_ascii_start().len());
+    *rest = Some(line);
+    element
 }
 
 /// The values of one line, between commas that stand neither in quotes nor in angle brackets; white space trimmed.
