@@ -1,34 +1,64 @@
-//! Flags of the core: a few of its own, and one for each setting.
+//! Flags of the programs: a few of their own, and one for each setting.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
-use crate::settings::{Entry, Settings, SettingsError, flag, load};
+use crate::settings::{Entry, HssSettings, Root, Settings, SettingsError, flag, load};
 
-/// Another name for the flag of a setting.
-const ALIASES: [(&str, &str); 3] = [("home_domain", "domain"), ("pcscf.access", "listen"), ("http.listen", "http")];
+/// A program, as its help describes it.
+pub trait Program: Root {
+    /// Its name.
+    const NAME: &'static str;
+    /// What it is, in one sentence.
+    const ABOUT: &'static str;
+    /// The rest of what `--help` says first.
+    const MORE: &'static str;
+    /// Settings with a shorter flag; `-h` shows them.
+    const ALIASES: &'static [(&'static str, &'static str)];
+    /// Other settings that `-h` shows.
+    const SHORT: &'static [&'static str];
 
-/// A whole IMS core in one process: P-CSCF, I-CSCF, S-CSCF and HSS.
-///
-/// Two phones can register and call each other at once: alice and bob are there already. More subscribers come by HTTP.
-#[derive(Debug, Parser)]
-#[command(name = "all_in_one", version, after_help = "--help describes a flag for each setting, too.")]
-struct Flags {
-    /// Reads settings from this file; flags override them.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Writes the settings as a file, with a comment for each, and ends.
-    #[arg(long)]
-    print_config: bool,
+    /// What else it can do than run.
+    fn subcommands() -> Vec<clap::Command> {
+        Vec::new()
+    }
+}
+
+impl Program for Settings {
+    const NAME: &'static str = "all_in_one";
+    const ABOUT: &'static str = "A whole IMS core in one process: P-CSCF, I-CSCF, S-CSCF and HSS.";
+    const MORE: &'static str = "Two phones can register and call each other at once: alice and bob are there already. \
+                                More subscribers come by HTTP.\n\n\
+                                With --hss diameter the HSS is a process of its own, the program hss, asked over Diameter.";
+    const ALIASES: &'static [(&'static str, &'static str)] =
+        &[("home_domain", "domain"), ("pcscf.access", "listen"), ("http.listen", "http"), ("hss.mode", "hss")];
+    const SHORT: &'static [&'static str] = &["data", "log"];
+}
+
+impl Program for HssSettings {
+    const NAME: &'static str = "hss";
+    const ABOUT: &'static str = "A home subscriber server: Cx over Diameter, provisioning over HTTP.";
+    const MORE: &'static str = "It answers the I-CSCFs and S-CSCFs that diameter.peers names, and tells an S-CSCF when \
+                                a user of its is taken away or changed. Digest, Milenage and TUAK. With --data the \
+                                subscribers, their sequence numbers and who is at which S-CSCF outlive the process.";
+    const ALIASES: &'static [(&'static str, &'static str)] = &[
+        ("home_domain", "domain"),
+        ("diameter.listen", "listen"),
+        ("diameter.peers", "peers"),
+        ("http.listen", "http"),
+    ];
+    const SHORT: &'static [&'static str] = &["data", "log"];
 }
 
 /// What the command line asks for.
-#[derive(Debug, PartialEq)]
-pub enum Command {
+#[derive(Debug)]
+pub enum Command<S> {
     /// Run with these settings.
-    Run(Box<Settings>),
+    Run(Box<S>),
+    /// Do what this subcommand says, with these settings.
+    Other(Box<S>, String, ArgMatches),
     /// Print this and end.
     Print(String),
 }
@@ -48,21 +78,52 @@ pub enum CliError {
 ///
 /// # Errors
 /// What is wrong with it; also that `--help` or `--version` was asked for.
-pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Command, CliError> {
-    let entries: Vec<Entry> = Settings::default().entries();
+pub fn parse<S: Program>(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Command<S>, CliError> {
+    let entries: Vec<Entry> = S::default().entries();
     let values = || entries.iter().filter(|entry| entry.value.is_some());
-    let matches = Flags::command().args(values().map(argument)).try_get_matches_from(arguments)?;
-    let flags = Flags::from_arg_matches(&matches)?;
+    let matches = command::<S>().args(values().map(argument::<S>)).try_get_matches_from(arguments)?;
     let overrides = values().filter_map(|entry| Some((entry.path.as_str(), given(&matches, &entry.path)?)));
-    let settings = load(flags.config.as_deref(), overrides)?;
-    Ok(if flags.print_config { Command::Print(settings.to_toml()) } else { Command::Run(Box::new(settings)) })
+    let settings: S = load(matches.get_one::<PathBuf>("config").map(PathBuf::as_path), overrides)?;
+    if matches.get_flag("print-config") {
+        return Ok(Command::Print(settings.to_toml()));
+    }
+    let settings = Box::new(settings);
+    Ok(match matches.subcommand() {
+        Some((name, matches)) => Command::Other(settings, name.to_owned(), matches.clone()),
+        None => Command::Run(settings),
+    })
+}
+
+fn command<S: Program>() -> clap::Command {
+    clap::Command::new(S::NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(S::ABOUT)
+        .long_about(format!("{}\n\n{}", S::ABOUT, S::MORE))
+        .after_help("--help describes a flag for each setting, too.")
+        .after_long_help("")
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Reads settings from this file; flags override them"),
+        )
+        .arg(
+            Arg::new("print-config")
+                .long("print-config")
+                .action(ArgAction::SetTrue)
+                .help("Writes the settings as a file, with a comment for each, and ends"),
+        )
+        .subcommands(S::subcommands())
 }
 
 fn given<'a>(matches: &'a ArgMatches, path: &str) -> Option<&'a str> {
     matches.get_one::<String>(path).map(String::as_str)
 }
 
-fn argument(entry: &Entry) -> Arg {
+fn argument<S: Program>(entry: &Entry) -> Arg {
     let default = match &entry.value {
         Some(toml::Value::Array(items)) => items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","),
         Some(toml::Value::String(text)) => text.clone(),
@@ -75,19 +136,17 @@ fn argument(entry: &Entry) -> Arg {
         Some(toml::Value::Integer(_)) => "N",
         _ => "TEXT",
     };
-    let section = entry.path.rsplit_once('.').map_or("core", |(section, _)| section);
+    let section = entry.path.rsplit_once('.').map_or(S::NAME, |(section, _)| section);
     let comment: Vec<_> = entry.comment.iter().map(|line| line.trim()).collect();
     let default = if default.is_empty() { default } else { format!(" [default: {default}]") };
-    let aliases = ALIASES.iter().filter(|(path, _)| *path == entry.path).map(|(_, alias)| *alias);
+    let aliases = S::ALIASES.iter().filter(|(path, _)| *path == entry.path).map(|(_, alias)| *alias);
     Arg::new(entry.path.clone())
         .long(flag(&entry.path))
         .visible_aliases(aliases)
         .value_name(kind)
         .help(format!("{}{default}", comment.join(" ")))
         .help_heading(format!("Settings: {section}"))
-        .hide_short_help(
-            ALIASES.iter().all(|(path, _)| *path != entry.path) && !["data", "log"].contains(&&*entry.path),
-        )
+        .hide_short_help(S::ALIASES.iter().all(|(path, _)| *path != entry.path) && !S::SHORT.contains(&&*entry.path))
 }
 
 #[cfg(test)]
@@ -95,14 +154,14 @@ mod tests {
     use super::*;
 
     fn run(arguments: &[&str]) -> Settings {
-        match parse(["all_in_one"].iter().chain(arguments)) {
+        match parse::<Settings>(["all_in_one"].iter().chain(arguments)) {
             Ok(Command::Run(settings)) => *settings,
             other => panic!("{other:?}"),
         }
     }
 
     fn refused(arguments: &[&str]) -> String {
-        parse(["all_in_one"].iter().chain(arguments)).unwrap_err().to_string()
+        parse::<Settings>(["all_in_one"].iter().chain(arguments)).unwrap_err().to_string()
     }
 
     #[test]
@@ -125,8 +184,10 @@ mod tests {
         for Entry { path, value, .. } in Settings::default().entries() {
             let Some(value) = value else { continue };
             let text = match path.as_str() {
-                "http.listen" => "192.0.2.1:9",
+                "http.listen" => "[::1]:9",
                 "log" => "debug",
+                "hss.mode" => "diameter",
+                "hss.address" => "192.0.2.1:9",
                 "scscf.algorithms" => "SHA-256",
                 _ if value.is_array() => "udp:192.0.2.1:9",
                 _ if value.is_integer() => "77",
@@ -142,7 +203,8 @@ mod tests {
 
     #[test]
     fn print_config_is_a_file_that_gives_the_same_settings() {
-        let Ok(Command::Print(text)) = parse(["all_in_one", "--print-config", "--domain", "b.example"]) else {
+        let Ok(Command::Print(text)) = parse::<Settings>(["all_in_one", "--print-config", "--domain", "b.example"])
+        else {
             panic!("nothing to print")
         };
         let folder = tempfile::tempdir().unwrap();
@@ -168,5 +230,33 @@ mod tests {
         assert!(help.contains("[default: udp:127.0.0.1:5060,tcp:127.0.0.1:5060]"));
         let short = refused(&["-h"]);
         assert!(short.contains("--listen") && !short.contains("--core-timers-t1"), "{short}");
+    }
+    #[test]
+    fn the_hss_has_flags_and_a_file_of_its_own() {
+        let parse = |arguments: &[&str]| parse::<HssSettings>(["hss"].iter().chain(arguments));
+        let Ok(Command::Print(text)) = parse(&["--print-config", "--listen", "[::1]:1", "--peers", "a.example,b=::1"])
+        else {
+            panic!("nothing to print")
+        };
+        assert!(text.contains("\n[diameter]\n") && text.contains("listen = \"[::1]:1\""), "{text}");
+        assert!(text.contains("peers = [\"a.example\", \"b=::1\"]"), "{text}");
+        for (arguments, cause) in [
+            (
+                &["--http", "0.0.0.0:8080"][..],
+                "http.listen: 0.0.0.0:8080 is not loopback: others reach it, so it takes",
+            ),
+            (&["--peers", "a=b"], "diameter.peers: \"a=b\" is no peer"),
+            (&["--diameter-host", "a b"], "diameter.host: \"a b\" is neither"),
+        ] {
+            let error = parse(arguments).unwrap_err().to_string();
+            assert!(error.starts_with(cause), "{error}");
+        }
+        assert!(parse(&["--http", "0.0.0.0:8080", "--http-token-file", "token"]).is_ok());
+        let help = parse(&["--help"]).unwrap_err().to_string();
+        for said in
+            ["A home subscriber server", "Usage: hss", "[default: 127.0.0.1:3868]", "--diameter-watchdog-seconds"]
+        {
+            assert!(help.contains(said), "{said}: {help}");
+        }
     }
 }

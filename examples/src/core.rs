@@ -1,58 +1,40 @@
 //! The core that the settings describe: HSS, CSCFs, the node that they stand in, and the HTTP beside it.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use imscore_cscf::icscf::{self, Icscf};
 use imscore_cscf::pcscf::{self, Pcscf};
 use imscore_cscf::scscf::{self, Scscf};
 use imscore_cscf::tokio::{Running, serve_with};
 use imscore_cscf::{Drain, Listen, Node};
+use imscore_hss::diameter::{ApplicationId, Origin, dictionary::TGPP};
+use imscore_hss::peer::{self, PeerSettings};
 use imscore_hss::state::{Clock, MemoryState};
-use imscore_hss::tokio::{OpenError, RedbSubscribers};
-use imscore_hss::{
-    Credentials, DigestCredentials, Hss, MemorySubscribers, PrivateIdentity, PublicIdentity, ServerName, StoreError,
-    Subscription,
-};
+use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
+use imscore_hss::{Hss, HssCache, ServerName};
 use imscore_sip::auth::Algorithm;
 use imscore_sip::tokio::seed;
 use imscore_sip::transaction::Timers;
 use imscore_sip::transport::Side;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-use crate::http::{self, Api};
+use crate::hss::user_data;
+use crate::http::{self, Operations, Provisioning, Server, Token};
 use crate::metrics::{Metrics, Page};
 use crate::settings::{self, Settings};
-
-/// Who is there from the start on a laptop: name, number, password.
-const DEMO: [(&str, &str, &str); 2] =
-    [("alice", "+12015550101", "alice-secret"), ("bob", "+12015550102", "bob-secret")];
+use crate::subscribers::{self, Demo};
+use crate::{milliseconds, seconds};
 
 /// A core at work.
 pub struct Core {
     running: Running,
     pcscf: Arc<Pcscf>,
-    http: JoinHandle<()>,
-    stop_http: oneshot::Sender<()>,
-    http_address: SocketAddr,
+    diameter: Option<Diameter>,
+    http: Server,
     demo: Vec<Demo>,
-}
-
-/// A subscriber who is there from the start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Demo {
-    /// Private identity.
-    pub private_identity: PrivateIdentity,
-    /// Public identities.
-    pub public_identities: Vec<PublicIdentity>,
-    /// The password, unless somebody has given it another one since.
-    pub password: Option<&'static str>,
 }
 
 impl Core {
@@ -61,42 +43,35 @@ impl Core {
     /// # Errors
     /// A folder, an address or a name that cannot be used, and what to do about it.
     pub async fn start(settings: &Settings) -> Result<Core> {
-        let hss = hss(settings)?;
-        let demo = match settings.demo_subscribers && settings.is_local() {
-            true => add_demo(&hss, &settings.home_domain).await?,
-            false => Vec::new(),
+        let token = Token::read(&settings.http.token_file)?;
+        let Asked { cache, own, diameter } = hss(settings).await?;
+        let demo = match &own {
+            Some(hss) if settings.demo_subscribers && settings.is_local() => {
+                subscribers::add_demo(hss, &settings.home_domain).await?
+            }
+            Some(_) | None => Vec::new(),
         };
         let clock = Clock::new(0);
         let pcscf = Arc::new(pcscf(settings)?);
-        let node = node(settings, &hss, pcscf.clone(), clock)?;
+        let node = node(settings, &cache, pcscf.clone(), clock)?;
         let drain: Drain = node.drain();
         let workers = match settings.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers as usize,
         };
         let running = serve_with(node, workers, transport(settings)).await?;
-        let http = settings.http.listen;
-        let listener = TcpListener::bind(http).await.with_context(|| {
-            format!("{http}: HTTP cannot listen there; stop what does (`ss -ltnp` shows it), or use --http")
-        })?;
-        let http_address = listener.local_addr()?;
         let metrics = Arc::new(metrics(&running, &pcscf, &drain));
-        let api = Api { hss, realm: settings.home_domain.as_str().into(), metrics, drain };
-        let limits = http::Limits {
-            connections: settings.http.connections as usize,
-            request: seconds(settings.http.request_seconds),
-            body: settings.http.body as usize,
-        };
-        let (stop_http, stopped) = oneshot::channel();
-        let router = http::router(api, limits);
+        let operations = Operations { metrics, diameter: diameter.clone(), drain };
+        let realm: Arc<str> = settings.home_domain.as_str().into();
+        let provisioning = own.map(|hss| Provisioning { hss, realm, token });
         let http =
-            tokio::spawn(async move { http::serve(listener, router, limits, async { drop(stopped.await) }).await });
-        Ok(Core { running, pcscf, http, stop_http, http_address, demo })
+            Server::start(&settings.http, http::router(operations, provisioning, (&settings.http).into())).await?;
+        Ok(Core { running, pcscf, diameter, http, demo })
     }
 
     /// Where HTTP listens.
     pub fn http_address(&self) -> SocketAddr {
-        self.http_address
+        self.http.address()
     }
 
     /// Who is there from the start.
@@ -115,58 +90,36 @@ impl Core {
     /// A worker had panicked.
     pub async fn stop(self, grace: Duration) -> Result<()> {
         self.running.stop_when(grace, || self.pcscf.dialogs() == 0).await?;
-        // It listens as long as its other end is there.
-        let _ = self.stop_http.send(());
-        self.http.await.context("HTTP has ended by a defect; its panic is above")
+        if let Some(diameter) = &self.diameter {
+            diameter.stop().await;
+        }
+        self.http.stop().await
     }
 }
 
-/// The HSS, its subscribers in memory or in the folder of the settings.
-fn hss(settings: &Settings) -> Result<Hss> {
-    if settings.data.is_empty() {
-        return Ok(Hss::with_seed(MemorySubscribers::default(), seed()?));
-    }
-    let folder = Path::new(&settings.data);
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("{}: the folder cannot be made; choose another with --data", folder.display()))?;
-    let file = folder.join("subscribers.redb");
-    match RedbSubscribers::open(&file) {
-        Ok(subscribers) => Ok(Hss::with_seed(subscribers, seed()?)),
-        Err(OpenError::InUse) => {
-            bail!("{}: another core uses it; stop that one, or choose another folder with --data", file.display())
-        }
-        Err(error) => {
-            Err(error).with_context(|| format!("{}: choose a folder that can be written with --data", file.display()))
-        }
-    }
+/// The HSS that the functions of the core ask.
+struct Asked {
+    cache: Arc<dyn HssCache>,
+    /// Where it is in this process.
+    own: Option<Hss>,
+    /// Where it is elsewhere.
+    diameter: Option<Diameter>,
 }
 
-/// Puts alice and bob in, unless there are such subscribers.
-async fn add_demo(hss: &Hss, domain: &str) -> Result<Vec<Demo>> {
-    let mut demo = Vec::new();
-    for (name, number, password) in DEMO {
-        let private: PrivateIdentity = format!("{name}@{domain}").parse()?;
-        let credentials = Credentials::Digest(DigestCredentials::from_password(&private, domain, password)?);
-        let present = match hss.get(&private).await? {
-            Some(present) => present,
-            None => {
-                let publics = [format!("sip:{name}@{domain}").parse()?, format!("tel:{number}").parse()?];
-                let added = Subscription::new(private.clone(), publics, credentials.clone())?;
-                match hss.put(added.clone()).await {
-                    Ok(_) => Arc::new(added),
-                    // Somebody else has the number by now.
-                    Err(StoreError::Conflict { .. }) => continue,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        };
-        demo.push(Demo {
-            password: (*present.credentials() == credentials).then_some(password),
-            public_identities: present.public_identities().cloned().collect(),
-            private_identity: private,
-        });
+async fn hss(settings: &Settings) -> Result<Asked> {
+    if settings.is_own_hss() {
+        let own = subscribers::open(&settings.data).await?;
+        return Ok(Asked { cache: Arc::new(own.clone()), own: Some(own), diameter: None });
     }
-    Ok(demo)
+    let realm = settings.home_domain.as_str();
+    let peer = PeerSettings::connect(settings.hss_host(), realm, settings.hss.address.to_string());
+    let origin = Origin::new(settings.in_home_domain(&settings.hss.origin), realm);
+    let mut node = peer::Settings::new(origin, vec![(TGPP, ApplicationId::CX)], vec![peer]);
+    node.watchdog = seconds(settings.hss.watchdog_seconds);
+    let (diameter, requests) = Diameter::start(node, None).await?;
+    let scscf: ServerName = format!("sip:{}", settings.in_home_domain(&settings.scscf.name)).parse()?;
+    let cache = CxHss::new(diameter.clone(), requests, CxSettings::new(realm, scscf, user_data()));
+    Ok(Asked { cache: Arc::new(cache), own: None, diameter: Some(diameter) })
 }
 
 fn pcscf(settings: &Settings) -> Result<Pcscf> {
@@ -180,10 +133,9 @@ fn pcscf(settings: &Settings) -> Result<Pcscf> {
     Ok(Pcscf::new(own))
 }
 
-fn node(settings: &Settings, hss: &Hss, pcscf: Arc<Pcscf>, clock: Clock) -> Result<Node> {
+fn node(settings: &Settings, cache: &Arc<dyn HssCache>, pcscf: Arc<Pcscf>, clock: Clock) -> Result<Node> {
     let [pcscf_name, icscf_name, scscf_name] =
         [&settings.pcscf.name, &settings.icscf.name, &settings.scscf.name].map(|name| settings.in_home_domain(name));
-    let cache = Arc::new(hss.clone());
 
     let mut own = icscf::Settings::new(icscf_name.as_str());
     own.home_network = settings.home_domain.as_str().into();
@@ -200,7 +152,7 @@ fn node(settings: &Settings, hss: &Hss, pcscf: Arc<Pcscf>, clock: Clock) -> Resu
     own.algorithms = settings.scscf.algorithms.iter().filter_map(|name| Algorithm::find(name)).collect();
     own.timeout = milliseconds(settings.scscf.timeout_ms);
     let store = Arc::new(MemoryState::new(clock.clone(), u64::from_be_bytes(seed()?)));
-    let scscf = Scscf::new(own, cache, store)?;
+    let scscf = Scscf::new(own, cache.clone(), store)?;
 
     let mut node = Node::default()
         .shared_role(pcscf_name.as_str(), pcscf)
@@ -291,12 +243,4 @@ fn metrics(running: &Running, pcscf: &Arc<Pcscf>, drain: &Drain) -> Metrics {
             page.gauge("imscore_dialogs", "Dialogs of the phones of the P-CSCF.", &[], pcscf.dialogs() as u64);
             page.gauge("imscore_draining", "1 while nothing new is taken.", &[], u64::from(drain.is_started()));
         })
-}
-
-fn seconds(number: u32) -> Duration {
-    Duration::from_secs(number.into())
-}
-
-fn milliseconds(number: u32) -> Duration {
-    Duration::from_millis(number.into())
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
+use imscore_hss::tokio::Status;
+
 /// Where numbers come from. They are read when somebody asks, so counting costs nothing more.
 #[derive(Default)]
 pub struct Metrics {
@@ -32,9 +34,12 @@ impl Metrics {
         self
     }
 
-    /// All numbers as they are now, in the text format of version 0.0.4.
-    pub fn render(&self) -> String {
+    /// All numbers as they are now, those of a Diameter node among them, in the text format of version 0.0.4.
+    pub fn render(&self, diameter: Option<&Status>) -> String {
         let mut page = Page::default();
+        if let Some(status) = diameter {
+            page.diameter(status);
+        }
         for source in &self.sources {
             source(&mut page);
         }
@@ -51,6 +56,32 @@ impl Page {
     /// A number that goes up and down.
     pub fn gauge(&mut self, name: &str, help: &'static str, labels: &[(&str, &str)], value: u64) {
         self.sample("gauge", name, help, labels, value);
+    }
+
+    fn diameter(&mut self, status: &Status) {
+        let counters = [
+            ("malformed", "Connections closed because of what came over them.", status.malformed),
+            ("refused", "Requests refused before anybody saw them.", status.counters.refused),
+            ("unsolicited", "Answers that nobody waits for.", status.counters.unsolicited),
+            ("duplicates", "Requests that came before.", status.counters.duplicates),
+            ("retransmitted", "Requests of ours that were sent again.", status.counters.retransmitted),
+            ("shed", "Requests of ours that were not sent because a peer asked for less.", status.counters.shed),
+        ];
+        for (name, help, value) in counters {
+            self.counter(&format!("imscore_diameter_{name}_total"), help, &[], value);
+        }
+        self.gauge("imscore_diameter_connections", "Open connections.", &[], status.connections as u64);
+        for peer in &status.peers {
+            let labels = [("peer", peer.host.as_str())];
+            let up = u64::from(peer.obstacle.is_none());
+            self.gauge("imscore_diameter_peer_up", "1 while the peer can be used.", &labels, up);
+            self.gauge(
+                "imscore_diameter_pending",
+                "Requests that the peer owes an answer.",
+                &labels,
+                peer.pending as u64,
+            );
+        }
     }
 
     fn sample(&mut self, kind: &'static str, name: &str, help: &'static str, labels: &[(&str, &str)], value: u64) {
@@ -95,7 +126,7 @@ mod tests {
             .with(|page| page.gauge("a", "Of a.", &[], 7))
             .with(|page| page.counter("b_total", "Of b.", &[("worker", "1"), ("say", "\"\\\n")], 2));
         assert_eq!(
-            metrics.render(),
+            metrics.render(None),
             "# HELP a Of a.\n# TYPE a gauge\na 7\n\
              # HELP b_total Of b.\n# TYPE b_total counter\n\
              b_total{worker=\"0\"} 1\nb_total{worker=\"1\",say=\"\\\"\\\\\\n\"} 2\n"

@@ -1,4 +1,4 @@
-//! HTTP of the core: subscribers, health and metrics.
+//! HTTP of the programs: subscribers, health and metrics.
 //!
 //! | request | answer |
 //! | --- | --- |
@@ -6,17 +6,22 @@
 //! | `GET /v1/subscribers/{private identity}` | 200 without secrets, or 404 |
 //! | `DELETE /v1/subscribers/{private identity}` | 204, or 404 |
 //! | `GET /v1/subscribers?limit=&after=` | 200, a page in the order of the private identities |
-//! | `GET /health` | 200, or 503 while the core drains |
+//! | `GET /health` | 200, or 503 while the program drains |
 //! | `GET /metrics` | 200, text for Prometheus |
 //!
-//! Every error is a problem document (RFC 9457). Nobody is asked who he is: it listens on loopback unless told otherwise.
+//! Every error is a problem document (RFC 9457). Below `/v1` a client has to show the token, where there is one
+//! (RFC 6750 §2.1); without one it listens on loopback only.
 //!
 //! ```text
 //! curl -X PUT http://127.0.0.1:8080/v1/subscribers/carol%40ims.example -d '{
 //!   "public_identities": ["sip:carol@ims.example", "tel:+12015550123"],
 //!   "authentication": { "scheme": "digest", "password": "secret" } }'
 //! ```
+//!
+//! What a subscriber is made of, and how each kind of key is written, stands at
+//! [`Provisioned`](crate::subscribers::Provisioned).
 
+mod authorization;
 mod problem;
 mod server;
 mod subscribers;
@@ -31,51 +36,74 @@ use axum::routing::get;
 use axum::{Json, Router};
 use imscore_cscf::Drain;
 use imscore_hss::Hss;
+use imscore_hss::tokio::Diameter;
 use serde_json::json;
 
+pub use authorization::Token;
 pub use problem::Problem;
-pub use server::{Limits, serve};
+pub use server::{Limits, Server, serve};
 
 use crate::metrics::Metrics;
 
-/// What the requests work on.
+/// What operators ask for.
 #[derive(Clone, Debug)]
-pub struct Api {
+pub struct Operations {
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
+    /// What it shows of a Diameter node.
+    pub diameter: Option<Diameter>,
+    /// Says when nothing new is taken.
+    pub drain: Drain,
+}
+
+/// What provisioning works on.
+#[derive(Clone, Debug)]
+pub struct Provisioning {
     /// Whose subscribers they are.
     pub hss: Hss,
     /// Realm of the Digest secrets that are made of passwords.
     pub realm: Arc<str>,
-    /// What `/metrics` shows.
-    pub metrics: Arc<Metrics>,
-    /// Says when no new calls are taken.
-    pub drain: Drain,
+    /// What a client has to show.
+    pub token: Option<Token>,
 }
 
-/// The service.
-pub fn router(api: Api, limits: Limits) -> Router {
-    Router::new()
-        .route("/v1/subscribers", get(subscribers::list))
-        .route(
-            "/v1/subscribers/{private_identity}",
-            get(subscribers::get).put(subscribers::put).delete(subscribers::delete),
-        )
-        .route("/health", get(health))
-        .route("/metrics", get(metrics))
+/// The service; without `provisioning` subscribers are none of its business.
+pub fn router(operations: Operations, provisioning: Option<Provisioning>, limits: Limits) -> Router {
+    let mut router = Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(operations);
+    if let Some(provisioning) = provisioning {
+        let token = provisioning.token.clone();
+        let guarded = Router::new()
+            .route("/v1/subscribers", get(subscribers::list))
+            .route(
+                "/v1/subscribers/{private_identity}",
+                get(subscribers::get).put(subscribers::put).delete(subscribers::delete),
+            )
+            .method_not_allowed_fallback(no_method)
+            .layer(from_fn_with_state(limits, server::whole_body))
+            .with_state(provisioning);
+        router = router.merge(guarded.layer(from_fn_with_state(token, authorization::check)));
+    }
+    router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
-        .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the Allow header names the methods of this path")
-        })
-        .layer(from_fn_with_state(limits, server::whole_body))
-        .with_state(api)
+        .method_not_allowed_fallback(no_method)
 }
 
-async fn health(State(api): State<Api>) -> Result<impl IntoResponse, Problem> {
-    if api.drain.is_started() {
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the core is being stopped and takes no new calls"));
+async fn no_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "the Allow header names the methods of this path")
+}
+
+async fn health(State(operations): State<Operations>) -> Result<impl IntoResponse, Problem> {
+    if operations.drain.is_started() {
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "this is being stopped and takes nothing new"));
     }
     Ok(Json(json!({ "status": "ok" })))
 }
 
-async fn metrics(State(api): State<Api>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.metrics.render())
+async fn metrics(State(operations): State<Operations>) -> impl IntoResponse {
+    let status = match &operations.diameter {
+        Some(diameter) => diameter.status().await,
+        None => None,
+    };
+    let text = operations.metrics.render(status.as_ref());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

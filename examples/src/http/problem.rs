@@ -17,11 +17,6 @@ impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
         Problem { status, detail: detail.into() }
     }
-
-    /// Something is wrong with what the client sent.
-    pub(super) fn unprocessable(detail: impl ToString) -> Problem {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail.to_string())
-    }
 }
 
 impl IntoResponse for Problem {

@@ -1,10 +1,12 @@
 //! What a client may take: connections, time, bytes.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -16,11 +18,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::select;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::Problem;
+use crate::{seconds, settings};
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,56 @@ pub struct Limits {
     pub request: Duration,
     /// Bytes of a request's body.
     pub body: usize,
+}
+
+impl From<&settings::Http> for Limits {
+    fn from(settings: &settings::Http) -> Limits {
+        Limits {
+            connections: settings.connections as usize,
+            request: seconds(settings.request_seconds),
+            body: settings.body as usize,
+        }
+    }
+}
+
+/// A service at work.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens where the settings say, and serves.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start(settings: &settings::Http, router: Router) -> Result<Server> {
+        let listen = settings.listen;
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("{listen}: HTTP cannot listen there; stop what does (`ss -ltnp` shows it), or use --http")
+        })?;
+        let (address, limits) = (listener.local_addr()?, Limits::from(settings));
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move { serve(listener, router, limits, async { drop(stopped.await) }).await });
+        Ok(Server { address, stop, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes all connections, and ends.
+    ///
+    /// # Errors
+    /// It had panicked.
+    pub async fn stop(self) -> Result<()> {
+        // It listens as long as its other end is there.
+        let _ = self.stop.send(());
+        self.task.await.context("HTTP has ended by a defect; its panic is above")
+    }
 }
 
 /// Serves until `stop`, then closes all connections.

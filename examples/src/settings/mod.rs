@@ -1,18 +1,54 @@
-//! The settings of the core: one tree, with the reference deployment as its default.
+//! The settings of the programs: a tree each, with the reference deployment as its default. [`Settings`] is that of the
+//! core, [`HssSettings`] that of the HSS.
 //!
-//! It is read from a TOML file and overridden by flags; [`Settings::to_toml`] writes the file. Comment, default, key of
-//! the file and flag have one source, the declaration below.
+//! A tree is read from a TOML file and overridden by flags; [`Root::to_toml`] writes the file. Comment, default, key of
+//! the file and flag have one source, the declaration of the tree.
 
+mod check;
+mod hss;
 mod read;
 mod tree;
 
 use std::net::SocketAddr;
 
 use imscore_sip::transport::Address;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+pub use hss::{DiameterSettings, HssSettings};
 pub(crate) use read::flag;
 pub use read::{SettingsError, load};
 pub use tree::{Entry, Listen, Setting};
+
+/// The whole of a program's settings.
+pub trait Root: Setting + Default + PartialEq + Serialize + DeserializeOwned {
+    /// The first value that makes no sense: its key, and why.
+    fn check(&self) -> Option<(&'static str, String)>;
+
+    /// Every table and value with its comment, in the order of the file.
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.append("", &[], &mut entries);
+        entries
+    }
+
+    /// The file with these values, a comment for each.
+    fn to_toml(&self) -> String {
+        let mut out = String::new();
+        for Entry { path, comment, value } in self.entries() {
+            let (_, key) = path.rsplit_once('.').unwrap_or(("", &path));
+            if value.is_none() || !out.is_empty() {
+                out.push('\n');
+            }
+            out.extend(comment.iter().map(|line| format!("#{line}\n")));
+            out.push_str(&match value {
+                Some(value) => format!("{key} = {value}\n"),
+                None => format!("[{path}]\n"),
+            });
+        }
+        out
+    }
+}
 
 tree::settings! {
     /// Settings of the IMS core.
@@ -37,7 +73,9 @@ tree::settings! {
         icscf: Icscf = Icscf::default(),
         /// S-CSCF: registers users and serves their calls.
         scscf: Scscf = Scscf::default(),
-        /// HTTP: provisioning, health and metrics. Nobody is asked who he is.
+        /// The HSS that the I-CSCF and the S-CSCF ask.
+        hss: HssAt = HssAt::default(),
+        /// HTTP: provisioning, health and metrics.
         http: Http = Http::default(),
         /// Timers of RFC 3261 between servers, in milliseconds.
         core_timers: CoreTimers = CoreTimers::default(),
@@ -95,11 +133,29 @@ tree::settings! {
         timeout_ms: u32 = 4_000,
     }
 
+    /// The HSS that the I-CSCF and the S-CSCF ask.
+    struct HssAt {
+        /// "in-process": in this process, with the subscribers in the folder above, and provisioned here. "diameter": a
+        /// process of its own, as the program hss is, asked over Diameter and provisioned there.
+        mode: String = "in-process".into(),
+        /// Where the HSS listens, for "diameter".
+        address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 3868)),
+        /// The Diameter name of the HSS.
+        host: String = "hss".into(),
+        /// The Diameter name of this process. The HSS has it among its peers.
+        origin: String = "cscf".into(),
+        /// How long the HSS may be silent before it is asked whether it is there, in seconds.
+        watchdog_seconds: u32 = 30,
+    }
+
     /// HTTP: provisioning, health and metrics.
     struct Http {
-        /// Where it listens.
+        /// Where it listens. Beyond loopback it takes a token.
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)),
-        /// Bytes of a request's body.
+        /// File with the token of provisioning, 16 characters or more: a request has to show it in its Authorization header
+        /// as Bearer. Empty: nobody is asked who he is.
+        token_file: String = String::new(),
+        /// Bytes of a request's body, and of a line of an import.
         body: u32 = 65_536,
         /// Connections at a time; more of them wait.
         connections: u32 = 256,
@@ -188,37 +244,28 @@ fn listen(port: u16) -> Vec<Listen> {
 }
 
 impl Settings {
-    /// Every table and value with its comment, in the order of the file.
-    pub fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        Setting::entries(self, "", &[], &mut entries);
-        entries
-    }
-
     /// A name in the home domain, unless it has a domain of its own.
     pub fn in_home_domain(&self, name: &str) -> String {
-        if name.contains('.') { name.to_owned() } else { format!("{name}.{}", self.home_domain) }
+        in_domain(name, &self.home_domain)
+    }
+
+    /// True where the HSS is in this process.
+    pub fn is_own_hss(&self) -> bool {
+        self.hss.mode != "diameter"
+    }
+
+    /// The Diameter name of the HSS.
+    pub fn hss_host(&self) -> String {
+        self.in_home_domain(&self.hss.host)
     }
 
     /// True where only this machine can reach the P-CSCF.
     pub fn is_local(&self) -> bool {
         self.pcscf.access.iter().all(|listen| listen.0.socket.ip().is_loopback())
     }
+}
 
-    /// The file with these values, a comment for each.
-    pub fn to_toml(&self) -> String {
-        let mut out = String::new();
-        for Entry { path, comment, value } in self.entries() {
-            let (_, key) = path.rsplit_once('.').unwrap_or(("", &path));
-            if value.is_none() || !out.is_empty() {
-                out.push('\n');
-            }
-            out.extend(comment.iter().map(|line| format!("#{line}\n")));
-            out.push_str(&match value {
-                Some(value) => format!("{key} = {value}\n"),
-                None => format!("[{path}]\n"),
-            });
-        }
-        out
-    }
+/// A name in that domain, unless it has one of its own.
+fn in_domain(name: &str, domain: &str) -> String {
+    if name.contains('.') { name.to_owned() } else { format!("{name}.{domain}") }
 }

@@ -4,14 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::{fs, io};
 
-use imscore_sip::auth::Algorithm;
-use imscore_sip::transport::Transport;
-use imscore_sip::uri::SipUri;
-use serde::Deserialize;
 use thiserror::Error;
-use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use super::{Listen, Settings};
+use super::Root;
 
 /// Why there are no settings.
 #[derive(Debug, Error)]
@@ -59,10 +54,10 @@ pub enum SettingsError {
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn load<'a>(
+pub fn load<'a, S: Root>(
     file: Option<&Path>,
     overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<Settings, SettingsError> {
+) -> Result<S, SettingsError> {
     let mut settings = match file {
         Some(file) => {
             let name = file.display().to_string();
@@ -71,18 +66,18 @@ pub fn load<'a>(
                 Err(error) => return Err(SettingsError::File { file: name, error }),
             }
         }
-        None => Settings::default(),
+        None => S::default(),
     };
     for (path, value) in overrides {
         settings = replace(&settings, path, value)?;
     }
-    match check(&settings) {
+    match settings.check() {
         None => Ok(settings),
         Some((key, cause)) => Err(SettingsError::Value { key, cause }),
     }
 }
 
-fn parse(file: &str, text: &str) -> Result<Settings, SettingsError> {
+fn parse<S: Root>(file: &str, text: &str) -> Result<S, SettingsError> {
     let failed = |at: Option<Range<usize>>, key: &str, cause: &str| {
         let before = at.and_then(|at| text.get(..at.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
@@ -91,11 +86,11 @@ fn parse(file: &str, text: &str) -> Result<Settings, SettingsError> {
         SettingsError::Line { file: file.to_owned(), line, cause }
     };
     let document = toml::Deserializer::parse(text).map_err(|error| failed(error.span(), "", error.message()))?;
-    let settings = serde_path_to_error::deserialize(document).map_err(|error| {
+    let settings: S = serde_path_to_error::deserialize(document).map_err(|error| {
         let key = error.path().to_string();
         failed(error.inner().span(), if key == "." { "" } else { &key }, error.inner().message())
     })?;
-    match check(&settings) {
+    match settings.check() {
         // What the file leaves out has its default, which is right unless the file contradicts it elsewhere.
         Some((key, cause)) => Err(failed(span(text, key), key, &cause)),
         None => Ok(settings),
@@ -113,64 +108,8 @@ fn span(text: &str, path: &str) -> Option<Range<usize>> {
     Some(value.span())
 }
 
-/// The first value that makes no sense: its key, and why.
-fn check(settings: &Settings) -> Option<(&'static str, String)> {
-    let host = |key, name: &str| {
-        SipUri::new(name).err().map(|_| (key, format!("{name:?} is neither a host name nor an IP address")))
-    };
-    let sockets = |key, listen: &[Listen]| {
-        let other = listen.iter().find(|it| !matches!(it.0.transport, Transport::Udp | Transport::Tcp))?;
-        Some((key, format!("{}: this transport is not there yet, only udp and tcp are", other.0)))
-    };
-    let within = |key, value: u32, most: u32| {
-        (!(1..=most).contains(&value)).then(|| (key, format!("{value} is not from 1 to {most}")))
-    };
-    let Settings { pcscf, icscf, scscf, http, limits, message, transport, .. } = settings;
-    host("home_domain", &settings.home_domain)
-        .or_else(|| levels(&settings.log).map(|cause| ("log", cause)))
-        .or_else(|| (settings.workers > 255).then(|| ("workers", "255 at most".to_owned())))
-        .or_else(|| host("pcscf.name", &pcscf.name))
-        .or_else(|| host("icscf.name", &icscf.name))
-        .or_else(|| host("scscf.name", &scscf.name))
-        .or_else(|| sockets("pcscf.access", &pcscf.access))
-        .or_else(|| sockets("pcscf.core", &pcscf.core))
-        .or_else(|| sockets("icscf.core", &icscf.core))
-        .or_else(|| sockets("scscf.core", &scscf.core))
-        .or_else(|| pcscf.access.is_empty().then(|| ("pcscf.access", "phones need an address to call".to_owned())))
-        .or_else(|| within("scscf.min_expires_seconds", scscf.min_expires_seconds, scscf.expires_seconds))
-        .or_else(|| within("scscf.bindings", scscf.bindings, 1_000))
-        .or_else(|| scscf.algorithms.is_empty().then(|| ("scscf.algorithms", "it takes one at least".to_owned())))
-        .or_else(|| {
-            let unknown = scscf.algorithms.iter().find(|name| Algorithm::find(name).is_none_or(Algorithm::is_aka))?;
-            Some(("scscf.algorithms", format!("{unknown:?} is none: write MD5 or SHA-256")))
-        })
-        .or_else(|| within("http.connections", http.connections, 100_000))
-        .or_else(|| within("http.request_seconds", http.request_seconds, 3_600))
-        .or_else(|| within("core_timers.t1", settings.core_timers.t1, 60_000))
-        .or_else(|| within("core_timers.t2", settings.core_timers.t2, 600_000))
-        .or_else(|| within("core_timers.t4", settings.core_timers.t4, 600_000))
-        .or_else(|| within("access_timers.t1", settings.access_timers.t1, 60_000))
-        .or_else(|| within("access_timers.t2", settings.access_timers.t2, 600_000))
-        .or_else(|| within("access_timers.t4", settings.access_timers.t4, 600_000))
-        .or_else(|| within("limits.transactions", limits.transactions, u32::MAX))
-        .or_else(|| within("limits.procedures", limits.procedures, u32::MAX))
-        .or_else(|| within("limits.procedure_ms", limits.procedure_ms, 600_000))
-        .or_else(|| within("message.header_block", message.header_block, 65_535))
-        .or_else(|| within("message.line", message.line, 65_535))
-        .or_else(|| within("transport.connections", transport.connections, u32::MAX))
-}
-
-/// What is wrong with a list of log levels. Without this a misspelt level would be the name of a module.
-fn levels(text: &str) -> Option<String> {
-    let is_level = |part: &str| part.rsplit('=').next().is_some_and(|level| level.parse::<LevelFilter>().is_ok());
-    match text.split(',').find(|part| !is_level(part)) {
-        Some(part) => Some(format!("{part:?} is no level: write error, warn, info, debug, trace or off")),
-        None => text.parse::<Targets>().err().map(|error| error.to_string()),
-    }
-}
-
 /// The settings with another value at `path`, whose kind is that of the present one.
-fn replace(settings: &Settings, path: &str, text: &str) -> Result<Settings, SettingsError> {
+fn replace<S: Root>(settings: &S, path: &str, text: &str) -> Result<S, SettingsError> {
     let failed = |cause: String| SettingsError::Flag { flag: flag(path), value: text.to_owned(), cause };
     let entry = settings.entries().into_iter().find(|entry| entry.path == path);
     let present = entry.and_then(|entry| entry.value).ok_or_else(|| failed("there is no such setting".into()))?;
@@ -187,7 +126,7 @@ fn replace(settings: &Settings, path: &str, text: &str) -> Result<Settings, Sett
     if let Some(place) = place(&mut root, path) {
         *place = value;
     }
-    Settings::deserialize(root).map_err(|error| failed(error.message().to_owned()))
+    S::deserialize(root).map_err(|error| failed(error.message().to_owned()))
 }
 
 fn place<'a>(table: &'a mut toml::Table, path: &str) -> Option<&'a mut toml::Value> {
@@ -205,32 +144,35 @@ pub(crate) fn flag(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{HssSettings, Settings};
 
     #[track_caller]
     fn refused(text: &str, expected: &str) {
-        assert_eq!(parse("core.toml", text).unwrap_err().to_string(), expected);
+        assert_eq!(parse::<Settings>("core.toml", text).unwrap_err().to_string(), expected);
     }
 
     #[test]
     fn the_printed_file_is_the_defaults() {
         let printed = Settings::default().to_toml();
-        assert_eq!(parse("printed", &printed).unwrap(), Settings::default());
+        assert_eq!(parse::<Settings>("printed", &printed).unwrap(), Settings::default());
+        assert_eq!(parse::<HssSettings>("printed", &HssSettings::default().to_toml()).unwrap(), HssSettings::default());
     }
 
     #[test]
     fn every_printed_value_is_read_back() {
         let values =
             ["pcscf.access=tcp:[::1]:1", "http.listen=[::1]:2", "log=debug", "demo_subscribers=false", "message.uri=3"];
-        let changed = load(None, values.iter().map(|it| it.split_once('=').unwrap())).unwrap();
+        let changed: Settings = load(None, values.iter().map(|it| it.split_once('=').unwrap())).unwrap();
         assert_ne!(changed, Settings::default());
-        assert_eq!(parse("printed", &changed.to_toml()).unwrap(), changed);
+        assert_eq!(parse::<Settings>("printed", &changed.to_toml()).unwrap(), changed);
     }
 
     #[test]
     fn each_value_has_a_comment_and_stands_once() {
-        let entries = Settings::default().entries();
-        assert!(entries.iter().all(|entry| !entry.comment.is_empty()));
-        assert!(entries.iter().all(|entry| entries.iter().filter(|other| other.path == entry.path).count() == 1));
+        for entries in [Settings::default().entries(), HssSettings::default().entries()] {
+            assert!(entries.iter().all(|entry| !entry.comment.is_empty()));
+            assert!(entries.iter().all(|entry| entries.iter().filter(|other| other.path == entry.path).count() == 1));
+        }
         let printed = Settings::default().to_toml();
         assert!(printed.starts_with("# Home domain: "), "{printed}");
         assert!(
@@ -242,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_the_file_leaves_out_has_its_default() {
-        let settings = parse("", "home_domain = \"example.net\"\n[http]\nbody = 1\n").unwrap();
+        let settings: Settings = parse("", "home_domain = \"example.net\"\n[http]\nbody = 1\n").unwrap();
         assert_eq!(settings.home_domain, "example.net");
         assert_eq!(settings.http.body, 1);
         assert_eq!(settings.http.listen, Settings::default().http.listen);
@@ -252,7 +194,7 @@ mod tests {
     fn an_error_names_file_line_and_key() {
         let keys =
             "core.toml, line 2: home_domane: unknown field `home_domane`, expected one of `home_domain`, `data`, ";
-        let error = parse("core.toml", "home_domain = \"a\"\nhome_domane = \"a\"").unwrap_err().to_string();
+        let error = parse::<Settings>("core.toml", "home_domain = \"a\"\nhome_domane = \"a\"").unwrap_err().to_string();
         assert!(error.starts_with(keys), "{error}");
         refused("\n\nworkers = \"two\"", "core.toml, line 3: workers: invalid type: string \"two\", expected u32");
         refused(
@@ -292,14 +234,14 @@ mod tests {
             ("no.such", "1", "--no-such 1: there is no such setting"),
             ("http", "1", "--http 1: there is no such setting"),
         ] {
-            let error = load(None, [(path, value)]).unwrap_err().to_string();
+            let error = load::<Settings>(None, [(path, value)]).unwrap_err().to_string();
             assert!(error.starts_with(cause), "{error}");
         }
     }
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let error = load(Some(Path::new("/nonexistent/core.toml")), []).unwrap_err().to_string();
+        let error = load::<Settings>(Some(Path::new("/nonexistent/core.toml")), []).unwrap_err().to_string();
         assert!(error.starts_with("/nonexistent/core.toml: "), "{error}");
     }
 }

@@ -24,9 +24,9 @@ macro_rules! settings {
         }
 
         impl $crate::settings::tree::Setting for $section {
-            fn entries(&self, path: &str, comment: &[&'static str], out: &mut Vec<$crate::settings::tree::Entry>) {
+            fn append(&self, path: &str, comment: &[&'static str], out: &mut Vec<$crate::settings::tree::Entry>) {
                 $crate::settings::tree::Entry::section(path, comment, out);
-                $($crate::settings::tree::Setting::entries(
+                $($crate::settings::tree::Setting::append(
                     &self.$key,
                     &$crate::settings::tree::join(path, stringify!($key)),
                     &[$($comment),+],
@@ -60,7 +60,7 @@ impl Entry {
 /// A value or a table of settings.
 pub trait Setting {
     /// Appends what stands at `path`, in the order of the file.
-    fn entries(&self, path: &str, comment: &[&'static str], out: &mut Vec<Entry>);
+    fn append(&self, path: &str, comment: &[&'static str], out: &mut Vec<Entry>);
 }
 
 pub(super) fn join(path: &str, key: &str) -> String {
@@ -70,7 +70,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
 macro_rules! values {
     ($($kind:ty: $this:ident => $value:expr;)+) => {$(
         impl Setting for $kind {
-            fn entries(&self, path: &str, comment: &[&'static str], out: &mut Vec<Entry>) {
+            fn append(&self, path: &str, comment: &[&'static str], out: &mut Vec<Entry>) {
                 let $this = self;
                 out.push(Entry { path: path.to_owned(), comment: comment.to_vec(), value: Some($value.into()) });
             }

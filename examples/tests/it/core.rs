@@ -1,5 +1,6 @@
 //! A whole core, started and stopped in this process on ports of its own.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use imscore_examples::core::Core;
@@ -7,7 +8,7 @@ use imscore_examples::settings::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-fn settings(data: &str) -> Settings {
+pub(crate) fn settings(data: &str) -> Settings {
     let any = |listens: &mut Vec<imscore_examples::settings::Listen>| {
         listens.iter_mut().for_each(|listen| listen.0.socket.set_port(0));
     };
@@ -20,8 +21,8 @@ fn settings(data: &str) -> Settings {
     settings
 }
 
-async fn http(core: &Core, request: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(core.http_address()).await.unwrap();
+pub(crate) async fn http(address: SocketAddr, request: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let request =
         format!("{request} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all((request + body).as_bytes()).await.unwrap();
@@ -37,8 +38,8 @@ const OTHERWISE: &str = r#"{ "public_identities": ["sip:alice@ims.example"],
 #[tokio::test]
 async fn a_core_serves_http_and_stops_at_once_when_idle() {
     let core = Core::start(&settings("")).await.unwrap();
-    assert!(http(&core, "GET /health", "").await.starts_with("HTTP/1.1 200 "));
-    let metrics = http(&core, "GET /metrics", "").await;
+    assert!(http(core.http_address(), "GET /health", "").await.starts_with("HTTP/1.1 200 "));
+    let metrics = http(core.http_address(), "GET /metrics", "").await;
     for name in ["imscore_requests_total{worker=\"0\"} 0", "imscore_transport_datagrams_in_total", "imscore_dialogs 0"]
     {
         assert!(metrics.contains(name), "{name}: {metrics}");
@@ -57,15 +58,15 @@ async fn what_was_provisioned_is_kept_in_the_folder() {
     let settings = settings(data.to_str().unwrap());
 
     let core = Core::start(&settings).await.unwrap();
-    assert!(http(&core, &format!("PUT {ALICE}"), OTHERWISE).await.starts_with("HTTP/1.1 200 "));
+    assert!(http(core.http_address(), &format!("PUT {ALICE}"), OTHERWISE).await.starts_with("HTTP/1.1 200 "));
     let Err(error) = Core::start(&settings).await else { panic!("two cores share a folder") };
-    assert!(error.to_string().contains("another core uses it"), "{error:#}");
+    assert!(error.to_string().contains("another core or HSS uses it"), "{error:#}");
     core.stop(Duration::ZERO).await.unwrap();
 
     let core = Core::start(&settings).await.unwrap();
     let passwords: Vec<_> = core.demo().iter().map(|demo| demo.password.is_some()).collect();
     assert_eq!(passwords, [false, true], "she has another one now, and it stays");
-    let shown = http(&core, &format!("GET {ALICE}"), "").await;
+    let shown = http(core.http_address(), &format!("GET {ALICE}"), "").await;
     assert!(shown.starts_with("HTTP/1.1 200 ") && !shown.contains("tel:"), "{shown}");
     core.stop(Duration::ZERO).await.unwrap();
 }
@@ -74,7 +75,7 @@ async fn what_was_provisioned_is_kept_in_the_folder() {
 async fn without_a_folder_nothing_is_kept() {
     let settings = settings("");
     let core = Core::start(&settings).await.unwrap();
-    http(&core, &format!("PUT {ALICE}"), OTHERWISE).await;
+    http(core.http_address(), &format!("PUT {ALICE}"), OTHERWISE).await;
     core.stop(Duration::ZERO).await.unwrap();
     let core = Core::start(&settings).await.unwrap();
     assert!(core.demo()[0].password.is_some());

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use imscore_cscf::Drain;
-use imscore_examples::http::{Api, Limits, router, serve};
+use imscore_examples::http::{Limits, Operations, Provisioning, Token, router, serve};
 use imscore_examples::metrics::Metrics;
+use imscore_hss::vector::{AkaCredentials, AuthenticationFunctions, Milenage, Secret, Tuak, TuakSettings};
 use imscore_hss::{Credentials, DigestAlgorithm, DigestCredentials, Hss};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,10 +18,23 @@ use tower::ServiceExt;
 
 const LIMITS: Limits = Limits { connections: 1, request: Duration::from_secs(5), body: 1_000 };
 
+struct Api {
+    hss: Hss,
+    token: Option<Token>,
+    drain: Drain,
+}
+
+impl Api {
+    fn router(&self, limits: Limits) -> Router {
+        let metrics = Metrics::default().with(|page| page.counter("calls_total", "Calls.", &[], 3));
+        let operations = Operations { metrics: Arc::new(metrics), diameter: None, drain: self.drain.clone() };
+        let (hss, token) = (self.hss.clone(), self.token.clone());
+        router(operations, Some(Provisioning { hss, realm: "ims.example".into(), token }), limits)
+    }
+}
+
 fn api() -> Api {
-    let hss = Hss::with_subscribers([]).unwrap();
-    let metrics = Metrics::default().with(|page| page.counter("calls_total", "Calls.", &[], 3));
-    Api { hss, realm: "ims.example".into(), metrics: Arc::new(metrics), drain: Drain::default() }
+    Api { hss: Hss::with_subscribers([]).unwrap(), token: None, drain: Drain::default() }
 }
 
 struct Answer {
@@ -49,7 +64,7 @@ impl Answer {
 
 async fn ask(api: &Api, method: &str, path: &str, body: impl ToString) -> Answer {
     let request = Request::builder().method(method).uri(path).body(Body::from(body.to_string())).unwrap();
-    let response = router(api.clone(), LIMITS).oneshot(request).await.unwrap();
+    let response = api.router(LIMITS).oneshot(request).await.unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (status, content_type, allow) = (response.status(), header(header::CONTENT_TYPE), header(header::ALLOW));
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -133,12 +148,24 @@ async fn what_cannot_be_provisioned_says_why() {
         (subscriber(&["sip:a@b", "sip:a@B"]), "sip:a@b is named twice"),
         (subscriber(&["sip:a@b"; 65]), "at most 64"),
         (json!({ "public_identities": alice }), "missing field `authentication`"),
-        (json!({ "authentication": secret }), "missing field `public_identities`"),
+        (json!({ "authentication": secret }), "public_identities: it takes them, or service_profiles, or user_data"),
         (json!({ "public_identities": alice, "authentication": { "scheme": "aka" } }), "authentication"),
-        (json!({ "public_identities": alice, "authentication": { "scheme": "digest" } }), "authentication: missing"),
+        (
+            json!({ "public_identities": alice, "authentication": { "scheme": "digest" } }),
+            "digest takes a password, or",
+        ),
         (json!({ "public_identities": alice, "authentication": secret, "barred": true }), "unknown field `barred`"),
         (json!({ "public_identities": alice, "authentication": { "scheme": "digest", "password": "" } }), "password"),
         (json!([]), "this is not a subscriber: public_identities and authentication"),
+        (json!({ "public_identities": [7], "authentication": secret }), "public_identities[0]: "),
+        (json!({ "service_profiles": [], "authentication": secret }), "a subscription needs a public identity"),
+        (json!({ "user_data": "<x/>", "authentication": secret }), "user_data: not an IMSSubscription"),
+        (json!({ "user_data": XML.replace("alice@", "bob@"), "authentication": secret }), "PrivateID is another one"),
+        (json!({ "user_data": XML.replace("Priority", "Precedence"), "authentication": secret }), "are unknown or"),
+        (json!({ "user_data": XML, "public_identities": alice, "authentication": secret }), "one of these"),
+        (json!({ "public_identities": alice, "authentication": secret, "charging": { "event": ["ims"] } }), "charging"),
+        (json!({ "public_identities": alice, "authentication": secret, "roaming": [""] }), "roaming: a name has"),
+        (json!({ "public_identities": alice, "authentication": secret, "private_identity": "b@c" }), "not that of the"),
     ] {
         let detail = ask(&api, "PUT", ALICE, &body).await.problem(StatusCode::UNPROCESSABLE_ENTITY);
         assert!(detail.contains(cause), "{body}: {detail}");
@@ -150,6 +177,148 @@ async fn what_cannot_be_provisioned_says_why() {
     let trailing = format!("{} {{}}", subscriber(&["sip:alice@ims.example"]));
     ask(&api, "PUT", ALICE, trailing).await.problem(StatusCode::BAD_REQUEST);
     assert!(api.hss.list(1, None).await.unwrap().is_empty());
+}
+
+const XML: &str = "<IMSSubscription><PrivateID>alice@ims.example</PrivateID><ServiceProfile><PublicIdentity>\
+    <Identity>sip:alice@ims.example</Identity></PublicIdentity><InitialFilterCriteria><Priority>7</Priority>\
+    <ApplicationServer><ServerName>sip:as.ims.example</ServerName></ApplicationServer></InitialFilterCriteria>\
+    </ServiceProfile></IMSSubscription>";
+
+#[tokio::test]
+async fn a_profile_comes_as_xml_or_as_json_and_is_shown_as_json() {
+    let api = api();
+    let secret = json!({ "scheme": "digest", "password": "wonderland" });
+    let put = ask(&api, "PUT", ALICE, json!({ "user_data": XML, "authentication": secret })).await;
+    assert_eq!(put.status, StatusCode::CREATED, "{}", put.body);
+    let profiles = put.json()["service_profiles"].clone();
+    assert_eq!(profiles[0]["filter_criteria"][0]["priority"], 7);
+    assert_eq!(profiles[0]["filter_criteria"][0]["application_server"]["server_name"], "sip:as.ims.example");
+    let kept = api.hss.get(&"alice@ims.example".parse().unwrap()).await.unwrap().unwrap();
+    let again = ask(&api, "PUT", ALICE, json!({ "service_profiles": profiles, "authentication": secret })).await;
+    assert_eq!((again.status, again.json()), (StatusCode::OK, put.json()));
+    assert_eq!(api.hss.get(kept.private_identity()).await.unwrap(), Some(kept));
+}
+
+#[tokio::test]
+async fn whatever_a_subscription_has_is_provisioned_and_shown() {
+    let api = api();
+    let body = json!({
+        "private_identity": "alice@ims.example",
+        "public_identities": [
+            { "identity": "sip:temporary@ims.example", "barred": true },
+            { "identity": "sip:alice@ims.example", "barred": false, "display_name": "Alice" },
+            "tel:+12015550123",
+        ],
+        "charging": { "collection": ["aaa://ccf.ims.example"], "event": [] },
+        "capabilities": { "mandatory": [1], "optional": [2], "server_names": ["sip:scscf.ims.example"] },
+        "roaming": ["ims.example"],
+        "unregistered_services": true,
+        "authentication": { "scheme": "digest", "realm": "other.example", "md5": "0123456789abcdef".repeat(2) },
+    });
+    assert_eq!(ask(&api, "PUT", ALICE, &body).await.status, StatusCode::CREATED);
+    let mut shown = body.clone();
+    shown["authentication"] = json!({ "scheme": "digest", "realm": "other.example", "algorithms": ["MD5"] });
+    assert_eq!(ask(&api, "GET", ALICE, "").await.json(), shown);
+    let kept = api.hss.get(&"alice@ims.example".parse().unwrap()).await.unwrap().unwrap();
+    assert!(kept.profile().service_profiles[0].identities[0].barred);
+}
+
+/// Each kind of key makes the credentials that it stands for, and no part of it comes back.
+#[tokio::test]
+async fn keys_of_aka_go_in_and_never_come_out() {
+    let api = api();
+    let (k, k_of_tuak, operator, long) = ([1; 16], [2; 32], [3; 16], [4; 32]);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let settings = TuakSettings { response: 16, iterations: 2 };
+    let tuak = |make: fn(Secret, &[u8; 32], TuakSettings) -> Option<Tuak>, settings| {
+        AuthenticationFunctions::from(make(Secret::from(&k_of_tuak), &long, settings).unwrap())
+    };
+    let (k, k_of_tuak) = (k, hex(&k_of_tuak));
+    for (keys, functions, amf) in [
+        (json!({ "k": hex(&k), "opc": hex(&operator), "amf": "b9b9" }), Milenage::new(&k, &operator).into(), [0xb9; 2]),
+        (json!({ "k": hex(&k), "op": hex(&operator) }), Milenage::from_op(&k, &operator).into(), [0x80, 0]),
+        (json!({ "k": k_of_tuak, "topc": hex(&long) }), tuak(Tuak::new, TuakSettings::default()), [0x80, 0]),
+        (
+            json!({ "k": k_of_tuak, "top": hex(&long), "response": 16, "iterations": 2 }),
+            tuak(Tuak::from_top, settings),
+            [0x80, 0],
+        ),
+    ] {
+        let mut authentication = keys.clone();
+        authentication["scheme"] = "aka".into();
+        let body = json!({ "public_identities": ["sip:alice@ims.example"], "authentication": authentication });
+        let put = ask(&api, "PUT", ALICE, &body).await;
+        let kept = api.hss.get(&"alice@ims.example".parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(kept.credentials(), &Credentials::Aka(AkaCredentials::new(functions, amf)), "{keys}");
+        for shown in
+            [put.body, ask(&api, "GET", ALICE, "").await.body, ask(&api, "GET", "/v1/subscribers", "").await.body]
+        {
+            assert!(shown.contains("\"scheme\":\"aka\""), "{shown}");
+            let shown = shown.to_lowercase();
+            let secrets = ["01010101", "02020202", "03030303", "04040404"];
+            assert!(!secrets.iter().any(|secret| shown.contains(secret)), "{shown}");
+        }
+    }
+    for (keys, cause) in [
+        (json!({ "opc": hex(&operator) }), "missing field `k`"),
+        (json!({ "k": hex(&k) }), "aka takes one of opc, op, topc and top"),
+        (json!({ "k": hex(&k), "opc": hex(&operator), "op": hex(&operator) }), "aka takes one of"),
+        (json!({ "k": "0102", "opc": hex(&operator) }), "authentication.k: of Milenage it has 32 digits"),
+        (json!({ "k": hex(&k), "opc": "01" }), "authentication.opc: it has 32 digits"),
+        (json!({ "k": hex(&k), "opc": "x".repeat(32) }), "authentication.opc: this is not up to 64 hexadecimal"),
+        (json!({ "k": hex(&k), "opc": hex(&operator), "amf": "80" }), "authentication.amf: it has 4 digits"),
+        (json!({ "k": hex(&k), "topc": hex(&operator) }), "authentication.topc: it has 64 digits"),
+        (json!({ "k": hex(&k), "topc": hex(&long), "response": 5 }), "response is 4, 8 or 16"),
+    ] {
+        let mut authentication = keys;
+        authentication["scheme"] = "aka".into();
+        let body = json!({ "public_identities": ["sip:alice@ims.example"], "authentication": authentication });
+        let detail = ask(&api, "PUT", ALICE, &body).await.problem(StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(detail.contains(cause) && !detail.contains("0101"), "{body}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn provisioning_takes_the_token_where_there_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let file = file.to_str().unwrap();
+    for (text, fits) in [("fifteen-signs..", false), ("sixteen.signs...\n", true), ("sixteen signs...", false)] {
+        std::fs::write(file, text).unwrap();
+        assert_eq!(Token::read(file).is_ok(), fits, "{text}");
+    }
+    assert!(Token::read("/nonexistent").unwrap_err().to_string().contains("/nonexistent"));
+    assert!(Token::read("").unwrap().is_none());
+    std::fs::write(file, "sixteen.signs...").unwrap();
+    let api = Api { token: Token::read(file).unwrap(), ..api() };
+    assert_eq!(format!("{:?}", api.token), "Some(Token)");
+    let status = async |path: &str, shown: Option<&str>| {
+        let mut request = Request::builder().method("GET").uri(path);
+        if let Some(shown) = shown {
+            request = request.header(header::AUTHORIZATION, shown);
+        }
+        let response = api.router(LIMITS).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let asks = response.headers().get(header::WWW_AUTHENTICATE).is_some_and(|scheme| scheme == "Bearer");
+        assert_eq!(asks, response.status() == StatusCode::UNAUTHORIZED);
+        response.status()
+    };
+    for shown in [Some("Bearer sixteen.signs..."), Some("bearer  sixteen.signs...")] {
+        assert_eq!(status("/v1/subscribers", shown).await, StatusCode::OK, "{shown:?}");
+    }
+    for shown in [
+        None,
+        Some("Bearer sixteen.signs.."),
+        Some("Bearer sixteen.signs...."),
+        Some("Bearer sixteen.signs..,"),
+        Some("Bearer"),
+        Some("Basic sixteen.signs..."),
+        Some("sixteen.signs..."),
+    ] {
+        assert_eq!(status("/v1/subscribers", shown).await, StatusCode::UNAUTHORIZED, "{shown:?}");
+        assert_eq!(status(ALICE, shown).await, StatusCode::UNAUTHORIZED, "{shown:?}");
+    }
+    assert_eq!(status("/health", None).await, StatusCode::OK);
+    ask(&api, "GET", "/v1/subscribers", "").await.problem(StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -222,7 +391,7 @@ async fn every_error_is_a_problem_document() {
 async fn a_body_that_does_not_come_is_given_up() {
     let body = Body::new(NeverEnding);
     let request = Request::builder().method("PUT").uri(ALICE).body(body).unwrap();
-    let response = router(api(), LIMITS).oneshot(request).await.unwrap();
+    let response = api().router(LIMITS).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
 }
 
@@ -233,7 +402,7 @@ async fn a_connection_without_a_request_is_closed_and_makes_room() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, router(api(), limits), limits, async { drop(stopped.await) }));
+    let server = tokio::spawn(serve(listener, api().router(limits), limits, async { drop(stopped.await) }));
 
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut waiting = TcpStream::connect(address).await.unwrap();

@@ -1,0 +1,103 @@
+//! An HSS by its settings, in this process, on ports of its own: asked over Diameter, provisioned over HTTP.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use imscore_examples::core::Core;
+use imscore_examples::hss::Running;
+use imscore_examples::settings::{HssSettings, Settings};
+use imscore_hss::diameter::{ApplicationId, Origin, dictionary::TGPP};
+use imscore_hss::peer::{self, PeerSettings};
+use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
+use imscore_hss::vector::{AkaCredentials, Milenage, Usim, UsimAnswer};
+use imscore_hss::{HssCache, MultimediaAuth, MultimediaAuthRequest};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::core::{http, settings as of_core};
+
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) fn settings(data: &str) -> HssSettings {
+    let mut settings = HssSettings { data: data.to_owned(), ..HssSettings::default() };
+    settings.diameter.listen.set_port(0);
+    settings.http.listen.set_port(0);
+    settings
+}
+
+/// The side of an S-CSCF, once the HSS can be asked.
+pub(crate) async fn scscf(hss: SocketAddr) -> (CxHss, Diameter) {
+    let peer = PeerSettings::connect("hss.ims.example", "ims.example", hss.to_string());
+    let origin = Origin::new("scscf.ims.example", "ims.example");
+    let mut node = peer::Settings::new(origin, vec![(TGPP, ApplicationId::CX)], vec![peer]);
+    node.retry = Duration::from_millis(50);
+    node.retry_most = node.retry;
+    let (node, requests) = Diameter::start(node, None).await.unwrap();
+    let name = "sip:scscf.ims.example".parse().unwrap();
+    let user_data = imscore_hss::cx::UserData {
+        read: |xml| imscore_hss::UserProfile::from_xml(xml).ok().map(|read| read.profile),
+        write: |profile| profile.to_xml().into_bytes(),
+    };
+    let cx = CxHss::new(node.clone(), requests, CxSettings::new("ims.example", name, user_data));
+    assert!(timeout(SOON, node.until_up("hss.ims.example")).await.unwrap());
+    (cx, node)
+}
+
+#[tokio::test]
+async fn a_usim_that_was_provisioned_over_http_is_challenged_over_diameter() {
+    let settings = settings("");
+    let hss = Running::start(&settings).await.unwrap();
+    let greeting = hss.greeting(&settings);
+    for said in ["Diameter 127.0.0.1:", "HTTP     http://127.0.0.1:", "cscf.ims.example", "alice-secret"] {
+        assert!(greeting.contains(said), "{greeting}");
+    }
+    assert_eq!(greeting.lines().count(), 9, "{greeting}");
+    let body = json!({
+        "public_identities": ["sip:carol@ims.example"],
+        "authentication": { "scheme": "aka", "k": "01".repeat(16), "opc": "02".repeat(16) },
+    });
+    let put = "PUT /v1/subscribers/carol%40ims.example";
+    let answer = http(hss.http_address(), put, &body.to_string()).await;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+
+    let (cx, _node) = scscf(hss.diameter_address().unwrap()).await;
+    let name = "sip:scscf.ims.example".parse().unwrap();
+    let request = MultimediaAuthRequest::new(
+        "carol@ims.example".parse().unwrap(),
+        "sip:carol@ims.example".parse().unwrap(),
+        name,
+    );
+    let MultimediaAuth::Aka(vectors) = cx.multimedia_auth(&request).await.unwrap() else { panic!("vectors") };
+    let mut usim = Usim::new(AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]));
+    let UsimAnswer::Response { res, .. } = usim.authenticate(&vectors[0].rand, &vectors[0].autn) else {
+        panic!("a genuine challenge")
+    };
+    assert_eq!(res, vectors[0].xres);
+    let metrics = http(hss.http_address(), "GET /metrics", "").await;
+    for line in ["imscore_diameter_peer_up{peer=\"scscf.ims.example\"} 1", "imscore_diameter_connections 1"] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    timeout(SOON, hss.stop(Duration::from_secs(5))).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_core_asks_an_hss_elsewhere() {
+    let hss = Running::start(&settings("")).await.unwrap();
+    let mut elsewhere: Settings = of_core("");
+    elsewhere.hss.mode = "diameter".into();
+    elsewhere.hss.address = hss.diameter_address().unwrap();
+    let core = Core::start(&elsewhere).await.unwrap();
+    assert_eq!(core.demo(), []);
+    let up =
+        async || http(core.http_address(), "GET /metrics", "").await.contains("_peer_up{peer=\"hss.ims.example\"} 1");
+    timeout(SOON, async {
+        while !up().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    let subscribers = http(core.http_address(), "GET /v1/subscribers", "").await;
+    assert!(subscribers.starts_with("HTTP/1.1 404 "), "{subscribers}");
+    timeout(SOON, core.stop(Duration::from_secs(5))).await.unwrap().unwrap();
+}
