@@ -33,8 +33,9 @@ use std::time::Duration;
 use imscore_hss::state::Clock;
 use imscore_sip::ByteString;
 use imscore_sip::proxy::route;
+use imscore_sip::resolve::Exits;
 use imscore_sip::transaction::Timers;
-use imscore_sip::transport::{Address, Side};
+use imscore_sip::transport::{Address, Listener, ListenerId, Side, Transport};
 use imscore_sip::uri::SipUri;
 
 pub use worker::{Counters, Worker};
@@ -46,7 +47,7 @@ use crate::role::Role;
 pub struct Node {
     pub(crate) roles: Vec<(ByteString, Arc<dyn Role>)>,
     pub(crate) listens: Vec<Listen>,
-    hosts: Vec<(ByteString, Address)>,
+    pub(crate) hosts: Vec<(ByteString, Address)>,
     pub(crate) settings: Settings,
     pub(crate) drain: Drain,
     pub(crate) clocks: Vec<Clock>,
@@ -138,10 +139,12 @@ impl Node {
         self
     }
 
-    /// Says where a host name is, in place of a resolver: the static SRV table of names in this core.
+    /// Says where a host name is, whatever its port and whatever a name server says: the static table of names in this core. A
+    /// name may have several addresses, which are tried in their order.
     #[must_use]
     pub fn host(mut self, name: impl Into<ByteString>, address: Address) -> Node {
-        self.hosts.push((name.into(), address));
+        let name: ByteString = name.into();
+        self.hosts.push((name.to_ascii_lowercase().into(), address));
         self
     }
 
@@ -169,14 +172,25 @@ impl Node {
         self.roles.iter().position(|(role, _)| role.eq_ignore_ascii_case(name))
     }
 
-    /// Where a URI leads over the wire: a host of the table, or an address. `None`: nobody knows.
+    /// Where a URI leads without a choice: the one address of a host in the table, or the address that it has itself. `None`:
+    /// that takes a resolver.
     pub(crate) fn find_host(&self, uri: &SipUri) -> Option<Address> {
-        let named = self.hosts.iter().filter(|(name, _)| name.eq_ignore_ascii_case(uri.host())).map(|(_, at)| *at);
-        let asked = uri.transport().and_then(imscore_sip::transport::Transport::find);
-        named
-            .clone()
-            .find(|address| Some(address.transport) == asked)
-            .or_else(|| named.clone().next().filter(|_| asked.is_none()))
-            .or_else(|| route::address(uri).map(|(transport, socket)| Address { transport, socket }))
+        let mut named = self.hosts.iter().filter(|(name, _)| name.eq_ignore_ascii_case(uri.host())).map(|(_, at)| *at);
+        let fits = |address: &Address| match uri.is_secure() {
+            true => address.transport.is_secure(),
+            false => uri.transport().is_none_or(|asked| Transport::find(asked) == Some(address.transport)),
+        };
+        match (named.next(), named.next()) {
+            (Some(only), None) if fits(&only) => Some(only),
+            (Some(_), _) => None,
+            (None, _) => route::address(uri).map(|(transport, socket)| Address { transport, socket }),
+        }
+    }
+
+    /// From which of its listeners requests to other servers leave.
+    pub(crate) fn exits(&self, listeners: &[Listener]) -> Exits {
+        let is_ipv6 =
+            |id: ListenerId| self.listens.get(usize::from(id.0)).is_some_and(|listen| listen.address.socket.is_ipv6());
+        Exits::new(listeners, is_ipv6)
     }
 }

@@ -11,7 +11,8 @@ use hashbrown::HashMap;
 use imscore_sip::hash::Keyed;
 use imscore_sip::header::Route;
 use imscore_sip::proxy::{self, ContextId, Hop, Proxy, Source, route};
-use imscore_sip::transport::{Address, Flow, Listener, ListenerId, Side};
+use imscore_sip::resolve::{Answer, Exits, Question};
+use imscore_sip::transport::{Address, Flow, Listener, Side};
 use imscore_sip::uri::{SipUri, Uri};
 use imscore_sip::wheel::Wheel;
 use imscore_sip::{
@@ -55,6 +56,7 @@ pub struct Counters {
 pub struct Worker {
     node: Arc<Node>,
     proxy: Proxy,
+    exits: Exits,
     shared: Arc<Shared>,
     tasks: Tasks<Finished>,
     /// Whose a procedure is.
@@ -128,10 +130,14 @@ impl Worker {
         (transactions.worker, transactions.workers) = (number, workers);
         transactions.max_transactions = node.settings.transactions;
         (transactions.core, transactions.access) = (node.settings.core_timers, node.settings.access_timers);
+        let mut config = proxy::Config::new(transactions);
+        config.exits = node.exits(&listeners);
+        config.hosts = node.hosts.clone();
         let shared = Shared::new(now, random, listeners);
         let keyed = Keyed::from_seed(&seed);
         let mut worker = Worker {
-            proxy: Proxy::new(proxy::Config::new(transactions), now),
+            exits: config.exits.clone(),
+            proxy: Proxy::new(config, now),
             tasks: Tasks::new(shared.clone()),
             shared,
             procedures: HashMap::with_hasher(keyed),
@@ -448,25 +454,12 @@ impl Worker {
         if let Some(role) = (0..self.node.roles.len()).find(|role| self.is_of_role(&uri, *role)) {
             return Ok(Hop::Local(role as u32));
         }
-        let address = self.node.find_host(&uri).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-        self.flow_to(address).map(Hop::Flow).ok_or(StatusCode::SERVICE_UNAVAILABLE)
-    }
-
-    /// The flow to another server: from the core side where there is one.
-    fn flow_to(&self, address: Address) -> Option<Flow> {
-        let fits = |at: &usize| {
-            self.shared.listeners[*at].transport == address.transport
-                && self.node.listens[*at].address.socket.is_ipv4() == address.socket.is_ipv4()
-        };
-        let fitting = || (0..self.shared.listeners.len()).filter(fits);
-        let listener =
-            fitting().find(|at| self.shared.listeners[*at].side == Side::Core).or_else(|| fitting().next())?;
-        Some(Flow {
-            transport: address.transport,
-            listener: ListenerId(listener as u16),
-            remote: address.socket,
-            connection: None,
-        })
+        match self.node.find_host(&uri) {
+            Some(Address { transport, socket }) => {
+                self.exits.flow(transport, socket).map(Hop::Flow).ok_or(StatusCode::SERVICE_UNAVAILABLE)
+            }
+            None => Ok(Hop::Name),
+        }
     }
 
     fn side(&self, flow: Flow) -> Side {
@@ -523,6 +516,7 @@ impl Worker {
                     role = next as usize;
                 }
                 Ok(Hop::Flow(flow)) => return self.proxy.send_ack(request, flow),
+                Ok(Hop::Name) => return self.proxy.send_ack_by_name(request, self.now()),
                 Ok(Hop::Nowhere(_)) | Err(_) => break,
             }
         }
@@ -632,6 +626,11 @@ impl Engine for Worker {
     fn handle_send_failed(&mut self, ticket: Ticket, now: Now) {
         self.set_now(now);
         self.proxy.handle_send_failed(ticket, now);
+    }
+
+    fn handle_answer(&mut self, question: &Question, answer: Answer, now: Now) {
+        self.set_now(now);
+        self.proxy.handle_answer(question, answer, now);
     }
 
     fn handle_timeout(&mut self, now: Now) {

@@ -12,6 +12,7 @@
 
 mod context;
 mod loops;
+mod names;
 pub mod route;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod validate;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use bytestring::ByteString;
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 
@@ -29,12 +31,14 @@ use crate::header::{MaxBreadth, MaxForwards, Via};
 use crate::message::{Message, Method, Request, Response, StatusCode};
 use crate::now::Now;
 use crate::parse::ParseError;
+use crate::resolve::{Answer, Exits, Question};
 use crate::table::{Id, Table};
 use crate::transaction::{self, Cause, ClientId, ServerId, Transactions};
-use crate::transport::Flow;
+use crate::transport::{Address, Flow};
 use crate::wheel::{TimerHandle, Wheel};
 
 use context::{Outcome, Responses};
+use names::{Names, Way};
 
 /// Settings of a proxy core.
 #[derive(Clone, Debug)]
@@ -49,12 +53,23 @@ pub struct Config {
     pub max_breadth: u32,
     /// Option tags that a Proxy-Require may name.
     pub supported: Vec<String>,
+    /// From which listener a request leaves whose next hop is a name.
+    pub exits: Exits,
+    /// Where names lead that are not asked for: the addresses of one name in the order in which they are tried.
+    pub hosts: Vec<(ByteString, Address)>,
 }
 
 impl Config {
     /// The defaults, over this transaction layer.
     pub fn new(transactions: transaction::Config) -> Config {
-        Config { transactions, timer_c: Duration::from_secs(185), max_breadth: 60, supported: Vec::new() }
+        Config {
+            exits: Exits::of(&transactions.listeners),
+            transactions,
+            timer_c: Duration::from_secs(185),
+            max_breadth: 60,
+            supported: Vec::new(),
+            hosts: Vec::new(),
+        }
     }
 }
 
@@ -66,6 +81,9 @@ pub type ContextId = Id<Context>;
 pub enum Hop {
     /// Over the wire, by this way.
     Flow(Flow),
+    /// To where the name leads that its topmost Route has, else its Request-URI: to one target after the other, until one
+    /// does not fail (RFC 3263 §4). Towards an address it is the same as [`Hop::Flow`], at more cost.
+    Name,
     /// To a function of this process; the number is the owner's.
     Local(u32),
     /// There is no way: the branch ends with this status, as if it had been answered.
@@ -177,11 +195,15 @@ struct Branch {
     to: Downstream,
     timer_c: Option<TimerHandle>,
     provisional: bool,
+    /// Of a branch to a name: what else may be tried.
+    way: Option<Box<Way>>,
 }
 
 #[derive(Clone, Copy)]
 enum Downstream {
     Client(ClientId),
+    /// Not known yet.
+    Name,
     Context(ContextId),
     /// It could not be sent at all.
     Nowhere,
@@ -213,6 +235,7 @@ pub struct Proxy {
     servers: HashMap<ServerId, ContextId, Keyed>,
     loops: loops::Loops,
     timers: Wheel<(ContextId, usize)>,
+    names: Names,
     events: VecDeque<Event>,
     counters: Counters,
 }
@@ -221,10 +244,12 @@ impl Proxy {
     /// A proxy core that has seen nothing yet.
     pub fn new(config: Config, now: Now) -> Proxy {
         let keyed = Keyed::from_seed(&config.transactions.seed);
+        let mut transactions = Transactions::new(config.transactions.clone(), now);
         Proxy {
             now,
             deadline: None,
-            transactions: Transactions::new(config.transactions.clone(), now),
+            names: Names::new(&mut transactions, &config),
+            transactions,
             contexts: Table::default(),
             clients: HashMap::with_hasher(keyed),
             servers: HashMap::with_hasher(keyed),
@@ -295,14 +320,13 @@ impl Proxy {
 
     fn begin_branch(&mut self, id: ContextId, request: Request, hop: Hop, loop_key: u32, now: Now) {
         let Some(context) = self.contexts.get_mut(id) else { return };
-        let is_invite = context.is_invite;
         let branch = context.responses.begin();
+        let mut way = None;
         let (to, timer_c) = match hop {
-            Hop::Flow(flow) => {
-                let client = self.transactions.request(request, flow, Some(loop_key), now);
-                self.clients.insert(client, (id, branch));
-                let deadline = now.monotonic + self.config.timer_c;
-                (Downstream::Client(client), is_invite.then(|| self.timers.set(deadline, (id, branch))))
+            Hop::Flow(flow) => self.send((id, branch), request, flow, loop_key, now),
+            Hop::Name => {
+                way = Some(self.look_up((id, branch), request, loop_key, now));
+                (Downstream::Name, None)
             }
             Hop::Local(place) => {
                 let tag = self.transactions.random();
@@ -324,8 +348,24 @@ impl Proxy {
             }
         };
         if let Some(context) = self.contexts.get_mut(id) {
-            context.branches.push(Branch { to, timer_c, provisional: false });
+            context.branches.push(Branch { to, timer_c, provisional: false, way });
         }
+    }
+
+    /// Sends the request of a branch in a transaction of its own.
+    fn send(
+        &mut self,
+        place: (ContextId, usize),
+        request: Request,
+        flow: Flow,
+        loop_key: u32,
+        now: Now,
+    ) -> (Downstream, Option<TimerHandle>) {
+        let is_invite = self.contexts.get(place.0).is_some_and(|context| context.is_invite);
+        let client = self.transactions.request(request, flow, Some(loop_key), now);
+        self.clients.insert(client, place);
+        let deadline = now.monotonic + self.config.timer_c;
+        (Downstream::Client(client), is_invite.then(|| self.timers.set(deadline, place)))
     }
 
     /// Says that no branch will come any more for now: once all are done, the best response goes upstream.
@@ -387,13 +427,17 @@ impl Proxy {
         if !context.is_invite {
             return;
         }
-        let pending: SmallVec<[Downstream; 4]> = (0..context.branches.len())
+        let pending: SmallVec<[(usize, Downstream); 4]> = (0..context.branches.len())
             .filter(|branch| context.responses.is_pending(*branch))
-            .map(|branch| context.branches[branch].to)
+            .map(|branch| (branch, context.branches[branch].to))
             .collect();
-        for branch in pending {
-            match branch {
-                Downstream::Client(client) => self.transactions.cancel(client, now),
+        for (branch, to) in pending {
+            match to {
+                Downstream::Client(client) => {
+                    self.give_up_targets(id, branch);
+                    self.transactions.cancel(client, now);
+                }
+                Downstream::Name => self.end_unsent(id, branch, StatusCode::REQUEST_TERMINATED),
                 Downstream::Context(child) => self.cancel(child, now),
                 Downstream::Nowhere => {}
             }
@@ -471,7 +515,7 @@ impl Proxy {
             && context.branches.iter().any(|branch| match branch.to {
                 Downstream::Client(client) => self.clients.contains_key(&client),
                 Downstream::Context(child) => self.contexts.get(child).is_some(),
-                Downstream::Nowhere => false,
+                Downstream::Name | Downstream::Nowhere => false,
             });
         if !lasting {
             self.end(id);
@@ -564,17 +608,23 @@ impl Proxy {
             }
         }
         entry.provisional |= !response.status().is_final();
+        if entry.way.is_some() && self.judge_target(id, branch, response.status(), now) {
+            return;
+        }
         if response.status() != StatusCode::TRYING {
             self.events.push_back(Event::Response { id, branch, response });
         }
     }
 
-    fn branch_failed(&mut self, client: ClientId, cause: Cause) {
+    fn branch_failed(&mut self, client: ClientId, cause: Cause, now: Now) {
         let Some((id, branch)) = self.clients.get(&client).copied() else { return };
-        let Some(context) = self.contexts.get_mut(id) else { return };
-        if !context.responses.is_pending(branch) {
+        if !self.contexts.get(id).is_some_and(|context| context.responses.is_pending(branch)) {
             return;
         }
+        if self.fails_over(id, branch, now) {
+            return;
+        }
+        let Some(context) = self.contexts.get_mut(id) else { return };
         let Some(request) = context.request.as_deref() else {
             context.responses.finish(branch, None, context.is_invite);
             return self.end_if_done(id);
@@ -598,7 +648,7 @@ impl Proxy {
         if entry.provisional {
             self.transactions.cancel(client, now);
         } else {
-            self.branch_failed(client, Cause::Timeout);
+            self.branch_failed(client, Cause::Timeout, now);
         }
     }
 
@@ -621,7 +671,7 @@ impl Proxy {
                         self.cancel_received(id, invite, &request, now);
                     }
                     transaction::Event::Response { id, response } => self.response_received(id, response, now),
-                    transaction::Event::Failed { id, cause } => self.branch_failed(id, cause),
+                    transaction::Event::Failed { id, cause } => self.branch_failed(id, cause, now),
                     transaction::Event::Unacknowledged { .. } | transaction::Event::Undelivered { .. } => {}
                     transaction::Event::ClientEnded { id } => {
                         if let Some((context, _)) = self.clients.remove(&id) {
@@ -659,9 +709,15 @@ impl Engine for Proxy {
         self.transactions.handle_send_failed(ticket, now);
     }
 
+    fn handle_answer(&mut self, question: &Question, answer: Answer, now: Now) {
+        self.now = now;
+        self.names.resolver.handle_answer(question, answer, now.monotonic);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.transactions.handle_timeout(now);
+        self.names.resolver.handle_timeout(now.monotonic);
         let mut due: SmallVec<[(ContextId, usize); 4]> = SmallVec::new();
         self.timers.expire(now.monotonic, |key| due.push(key));
         for (id, branch) in due {
@@ -670,13 +726,14 @@ impl Engine for Proxy {
     }
 
     fn poll_output(&mut self) -> Output<Event> {
-        if let Some(output) = self.drain_transactions() {
+        if let Some(output) = self.drain_names().or_else(|| self.drain_transactions()) {
             return output;
         }
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
-        Output::Wait([self.deadline, self.timers.next_deadline()].into_iter().flatten().min())
+        let deadlines = [self.deadline, self.timers.next_deadline(), self.names.deadline()];
+        Output::Wait(deadlines.into_iter().flatten().min())
     }
 
     fn owner(&self, message: &Message) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! Ladders of the proxy core: RFC 3261 §16 from the outside.
 
+mod names;
+
 use std::convert::Infallible;
 
 use smallvec::SmallVec;
@@ -8,7 +10,7 @@ use super::*;
 use crate::resolve::{Answer, Question};
 use crate::testing::Ladder;
 use crate::transport::{Listener, ListenerId, Transport};
-use crate::uri::{SipUri, Uri};
+use crate::uri::SipUri;
 
 /// A proxy that record-routes everything and forks to a fixed set of phones.
 struct Forking {
@@ -24,10 +26,11 @@ impl Forking {
         Forking { proxy: Proxy::new(config, now), targets: targets.to_vec() }
     }
 
-    fn flow(uri: &Uri) -> Flow {
-        let (transport, remote) = route::address(uri.as_sip().unwrap()).unwrap();
+    fn hop(request: &Request) -> Hop {
+        let uri = route::next_hop(request).unwrap();
+        let Some((transport, remote)) = route::address(uri.as_sip().unwrap()) else { return Hop::Name };
         let listener = ListenerId(u16::from(transport == Transport::Tcp));
-        Flow { transport, listener, remote, connection: None }
+        Hop::Flow(Flow { transport, listener, remote, connection: None })
     }
 
     fn on_event(&mut self, event: Event, now: Now) {
@@ -37,7 +40,7 @@ impl Forking {
                 let in_dialog = route::take_own(&mut request, is_own).is_some();
                 let hops: SmallVec<[(Request, Hop); 1]> = match in_dialog {
                     true => {
-                        let hop = Hop::Flow(Self::flow(&route::next_hop(&request).unwrap()));
+                        let hop = Self::hop(&request);
                         smallvec![(request, hop)]
                     }
                     false => {
@@ -45,7 +48,7 @@ impl Forking {
                         let to = |target: &&str| {
                             let mut own = request.clone();
                             own.set_target(target.to_string());
-                            let hop = Hop::Flow(Self::flow(&own.uri().unwrap()));
+                            let hop = Self::hop(&own);
                             (own, hop)
                         };
                         self.targets.iter().map(to).collect()
@@ -56,8 +59,10 @@ impl Forking {
             }
             Event::Ack { mut request, .. } => {
                 route::take_own(&mut request, is_own);
-                let flow = Self::flow(&route::next_hop(&request).unwrap());
-                self.proxy.send_ack(request, flow);
+                match Self::hop(&request) {
+                    Hop::Flow(flow) => self.proxy.send_ack(request, flow),
+                    Hop::Name | Hop::Local(_) | Hop::Nowhere(_) => self.proxy.send_ack_by_name(request, now),
+                }
             }
             Event::Response { id, branch, response } => self.proxy.pass(id, branch, response, now),
             Event::Cancelled { .. } | Event::Ended { .. } | Event::Answer { .. } | Event::FlowLost { .. } => {}

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use bytestring::ByteString;
+
 use super::{Answer, Question, Record};
+use crate::transport::Address;
 
 /// Answers that are kept. One more takes the place of the one that ends first.
 const ENTRIES: usize = 10_000;
@@ -22,6 +25,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 pub(super) struct Cache {
     entries: BTreeMap<Question, Entry>,
     fixed: BTreeMap<Question, Vec<Record>>,
+    /// Names that need no question.
+    places: BTreeMap<ByteString, Vec<Address>>,
 }
 
 struct Entry {
@@ -40,9 +45,24 @@ impl Cache {
         self.entries.get(question).filter(|entry| entry.until > now).map(|entry| &entry.records[..])
     }
 
+    /// Whether there is an old answer, should there be no new one.
+    pub(super) fn has_old(&self, question: &Question, now: Instant) -> bool {
+        self.entries.get(question).is_some_and(|entry| entry.stale_until > now)
+    }
+
     /// Answers a question for ever.
     pub(super) fn fix(&mut self, question: Question, records: Vec<Record>) {
         self.fixed.insert(question, records);
+    }
+
+    /// Where a name leads without a question.
+    pub(super) fn places(&self, name: &str) -> Option<&[Address]> {
+        self.places.get(name).map(Vec::as_slice)
+    }
+
+    /// One more place that a name leads to.
+    pub(super) fn place(&mut self, name: ByteString, address: Address) {
+        self.places.entry(name).or_default().push(address);
     }
 
     /// Keeps an answer. A failure keeps what was known before, for a while.

@@ -7,7 +7,7 @@
 //!                                      ─▶ Resolved(targets)
 //! ```
 //!
-//! Answers are kept for their time to live, and longer while the name server is down. Lookups do not wait for each
+//! Answers are kept for their time to live, and a day longer while the name server is down (RFC 8767). Lookups do not wait for each
 //! other, and whoever asks what is asked already shares the answer. A target that failed goes behind the others for
 //! 30 s; then one lookup tries it in its place again.
 //!
@@ -26,11 +26,12 @@
 //! ```
 
 mod cache;
+mod exits;
 mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -38,10 +39,12 @@ use bytestring::ByteString;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+pub use exits::Exits;
+
 use cache::Cache;
 
 use crate::message::StatusCode;
-use crate::transport::Transport;
+use crate::transport::{Address, Transport};
 use crate::uri::SipUri;
 
 /// Lookups at one time; one more finds nothing at once.
@@ -49,6 +52,9 @@ const LOOKUPS: usize = 10_000;
 
 /// How long a question waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it waits where an old answer can serve (RFC 8767 §5).
+const PATIENCE_WITH_OLD: Duration = Duration::from_millis(1_800);
 
 /// How long a target that failed stands behind the others.
 const ASIDE: Duration = Duration::from_secs(30);
@@ -74,6 +80,11 @@ impl Config {
     /// UDP and TCP over IPv4.
     pub fn new(seed: [u8; 32]) -> Config {
         Config { seed, transports: vec![Transport::Udp, Transport::Tcp], ipv4: true, ipv6: false }
+    }
+
+    /// What these listeners can speak, over what they are bound to.
+    pub fn of(seed: [u8; 32], exits: &Exits) -> Config {
+        Config { seed, transports: exits.transports(), ipv4: exits.has_ipv4(), ipv6: exits.has_ipv6() }
     }
 }
 
@@ -173,8 +184,8 @@ pub struct Resolver {
     begun: u64,
     /// Questions that wait for their answer.
     asked: BTreeMap<Question, Asked>,
-    /// The same in the order in which they were asked, with those that were answered since.
-    due: VecDeque<(Instant, Question)>,
+    /// The same by the moment at which they are given up.
+    due: BTreeSet<(Instant, Question)>,
     /// Targets that failed, and until when they stand behind the others.
     failed: BTreeMap<(Transport, SocketAddr), Instant>,
     rng: ChaCha8Rng,
@@ -195,7 +206,7 @@ impl Resolver {
             lookups: BTreeMap::new(),
             begun: 0,
             asked: BTreeMap::new(),
-            due: VecDeque::new(),
+            due: BTreeSet::new(),
             failed: BTreeMap::new(),
             rng: ChaCha8Rng::from_seed(config.seed),
             outputs: VecDeque::new(),
@@ -221,6 +232,12 @@ impl Resolver {
         self.cache.fix(Question::Srv(name.to_ascii_lowercase().into()), records);
     }
 
+    /// Says where a name leads, whatever its port and whatever a name server says of it: one address more, to be tried behind
+    /// those that it has. A URI that names a transport finds only those of that transport.
+    pub fn add_address(&mut self, name: &str, address: Address) {
+        self.cache.place(name.to_ascii_lowercase().into(), address);
+    }
+
     /// Begins a lookup. Its result is an output, at once where all of it is known.
     pub fn resolve(&mut self, destination: Destination, now: Instant) -> LookupId {
         self.begun += 1;
@@ -239,15 +256,16 @@ impl Resolver {
         let Some(asked) = self.asked.remove(question) else {
             return;
         };
+        self.due.remove(&(asked.until, question.clone()));
         self.cache.put(question.clone(), answer, now);
         for id in asked.lookups {
             self.advance(id, now);
         }
     }
 
-    /// Gives questions up that were not answered within 5 s.
+    /// Gives questions up that were not answered within 5 s, or 1.8 s where an old answer can serve.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((_, question)) = self.next_due().filter(|(until, _)| *until <= now).cloned() {
+        while let Some((_, question)) = self.due.first().filter(|(until, _)| *until <= now).cloned() {
             self.handle_answer(&question, Answer::Failed, now);
         }
     }
@@ -272,18 +290,8 @@ impl Resolver {
     pub fn poll_output(&mut self) -> Output {
         match self.outputs.pop_front() {
             Some(output) => output,
-            None => Output::Wait(self.next_due().map(|(until, _)| *until)),
+            None => Output::Wait(self.due.first().map(|(until, _)| *until)),
         }
-    }
-
-    /// The question that has waited longest.
-    fn next_due(&mut self) -> Option<&(Instant, Question)> {
-        let asked = &self.asked;
-        let waits = |(until, question): &(Instant, Question)| asked.get(question).is_some_and(|it| it.until == *until);
-        while self.due.front().is_some_and(|first| !waits(first)) {
-            self.due.pop_front();
-        }
-        self.due.front()
     }
 
     /// Finishes a lookup, or asks what it lacks.
@@ -301,8 +309,9 @@ impl Resolver {
                 for question in questions {
                     let asked = self.asked.entry(question).or_insert_with_key(|question| {
                         self.outputs.push_back(Output::Ask(question.clone()));
-                        self.due.push_back((now + PATIENCE, question.clone()));
-                        Asked { until: now + PATIENCE, lookups: Vec::new() }
+                        let patience = if self.cache.has_old(question, now) { PATIENCE_WITH_OLD } else { PATIENCE };
+                        self.due.insert((now + patience, question.clone()));
+                        Asked { until: now + patience, lookups: Vec::new() }
                     });
                     // Each lookup is told once of each answer.
                     if !asked.lookups.contains(&id) {

@@ -49,6 +49,12 @@ impl<'a> Plan<'a> {
             (true, Some(Transport::Ws | Transport::Wss)) => Some(Transport::Wss),
             (false, written) => written,
         };
+        if let Some(places) = self.cache.places(&to.host) {
+            for place in places.iter().filter(|place| written.is_none_or(|written| written == place.transport)) {
+                self.push(place.transport, place.socket.ip(), place.socket.port());
+            }
+            return;
+        }
         let default = written.unwrap_or(Transport::Udp);
         if let Ok(ip) = to.host.parse::<IpAddr>() {
             return self.push(default, ip, to.port.unwrap_or(default.default_port()));
