@@ -11,7 +11,7 @@ use imscore_hss::diameter::dictionary::{Kind, TGPP};
 use imscore_hss::diameter::{
     ApplicationId, Avps, CommandCode, CommandFlags, DiameterUri, Fault, Framer, Header, Message, Origin, Writer,
 };
-use imscore_hss::peer::{ConnectionId, Output, PeerSettings, Peers, Settings};
+use imscore_hss::peer::{Arrival, ConnectionId, Output, PeerSettings, Peers, Settings, Transport};
 
 use super::input::Input;
 
@@ -137,6 +137,9 @@ fn command(mut input: Input<'_>) {
     }
 }
 
+/// From nowhere in particular.
+const ARRIVAL: Arrival = Arrival { from: None, transport: Transport::Tcp };
+
 /// Frames to a peer: on a connection of ours, and on one from outside.
 fn peer(mut input: Input<'_>) {
     let peers = vec![
@@ -151,7 +154,7 @@ fn peer(mut input: Input<'_>) {
     peers.handle_connected(ConnectionId(1), now);
     for _ in 0..input.choice(8) {
         match input.choice(4) {
-            0 => connections.extend(peers.handle_accepted(None, now)),
+            0 => connections.extend(peers.handle_accepted(ARRIVAL, now)),
             1 => now += Duration::from_secs(u64::from(input.byte())),
             2 => peers.handle_lost(input.pick(&connections), now),
             _ => peers.handle_timeout(now),

@@ -1,9 +1,8 @@
 //! What peers tell each other first: CER and CEA (RFC 6733 §5.3).
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
-use super::Settings;
+use super::{Arrival, PeerSettings, Settings, Transport};
 use crate::diameter::base::{
     CapabilitiesExchangeAnswer, CapabilitiesExchangeRequest, DeviceWatchdogRequest, DisconnectCause,
     DisconnectPeerRequest, PeerAnswer, VendorSpecificApplicationId,
@@ -140,17 +139,23 @@ pub(super) fn answer(settings: &Settings, request: &Header) -> Message {
     write(request.answer(), |out| answer.write_avps(out))
 }
 
-/// Reads a CER and holds it against what we have.
+/// Reads a CER and holds it against what we have; `arrival` is how it came and the names of the certificate.
 ///
 /// # Errors
 /// 3010 from somebody unknown or from elsewhere, 5010 and 5017 where there is nothing in common, what is wrong with its AVPs.
-pub(super) fn judge(settings: &Settings, message: &Message, from: Option<IpAddr>) -> Result<Capabilities, Fault> {
+pub(super) fn judge(
+    settings: &Settings,
+    message: &Message,
+    arrival: Option<(Arrival, &[String])>,
+) -> Result<Capabilities, Fault> {
     message.header().check()?;
     let cer = CapabilitiesExchangeRequest::read_avps(message.avps())?;
     let peer = settings.peers.iter().find(|peer| peer.host.eq_ignore_ascii_case(cer.origin_host));
-    let allowed = |from: &IpAddr| peer.is_some_and(|peer| peer.from.is_empty() || peer.from.contains(from));
-    if peer.is_none() || !from.as_ref().is_none_or(allowed) {
-        return Err(Fault::new(ResultCode::UNKNOWN_PEER, "not in the list of peers, or from elsewhere"));
+    let Some(peer) = peer else {
+        return Err(Fault::new(ResultCode::UNKNOWN_PEER, "not in the list of peers"));
+    };
+    if let Some((arrival, names)) = arrival {
+        is_expected(peer, arrival, names)?;
     }
     if !cer.inband_security.is_empty() && !cer.inband_security.contains(&NO_INBAND_SECURITY) {
         return Err(Fault::new(ResultCode::NO_COMMON_SECURITY, "no security within the connection"));
@@ -161,6 +166,26 @@ pub(super) fn judge(settings: &Settings, message: &Message, from: Option<IpAddr>
         return Err(Fault::new(ResultCode::NO_COMMON_APPLICATION, "no common application"));
     }
     Ok(Capabilities { host: cer.origin_host.to_owned(), speaks })
+}
+
+/// Holds how a peer came against how it is to come: from its addresses, over TLS where that is set, and over TLS with
+/// its own certificate (RFC 6733 §13.1).
+///
+/// # Errors
+/// 3010 from elsewhere or with another's certificate, 5017 without TLS.
+fn is_expected(peer: &PeerSettings, arrival: Arrival, names: &[String]) -> Result<(), Fault> {
+    if arrival.from.is_some_and(|from| !peer.from.is_empty() && !peer.from.contains(&from)) {
+        return Err(Fault::new(ResultCode::UNKNOWN_PEER, "not from there"));
+    }
+    match (arrival.transport, peer.transport) {
+        (Transport::Tls, _) if !names.iter().any(|name| name.eq_ignore_ascii_case(&peer.host)) => {
+            Err(Fault::new(ResultCode::UNKNOWN_PEER, "the certificate is not that of this peer"))
+        }
+        (Transport::Tcp | Transport::Sctp, Transport::Tls) => {
+            Err(Fault::new(ResultCode::NO_COMMON_SECURITY, "this peer is to come over TLS"))
+        }
+        (Transport::Tls | Transport::Tcp | Transport::Sctp, _) => Ok(()),
+    }
 }
 
 /// Reads a CEA.

@@ -62,6 +62,27 @@ pub use self::peers::Peers;
 use crate::diameter::base::DisconnectCause;
 use crate::diameter::{ApplicationId, Message, Origin, ResultCode};
 
+/// What carries a connection (RFC 6733 §2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// TCP, as it is.
+    #[default]
+    Tcp,
+    /// TLS over TCP from its first byte on (RFC 6733 §13.1); both sides show certificates.
+    Tls,
+    /// SCTP, as it is.
+    Sctp,
+}
+
+/// How a connection came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Where from, where that is known.
+    pub from: Option<IpAddr>,
+    /// Over what.
+    pub transport: Transport,
+}
+
 /// A connection, as the engine numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
@@ -114,6 +135,8 @@ pub struct PeerSettings {
     pub realm: String,
     /// Where to connect to; none where it connects to us.
     pub address: Option<String>,
+    /// What carries the connection to it. One that is set to [`Transport::Tls`] gets 5017 over anything less.
+    pub transport: Transport,
     /// Addresses that it may connect from; any where there is none.
     pub from: Vec<IpAddr>,
     /// Lower ones are used first.
@@ -158,6 +181,7 @@ impl PeerSettings {
             host: host.into(),
             realm: realm.into(),
             address: None,
+            transport: Transport::default(),
             from: Vec::new(),
             priority: 0,
             weight: 1,
@@ -173,8 +197,12 @@ pub enum Output {
     Connect {
         /// Its number.
         connection: ConnectionId,
+        /// Over what.
+        transport: Transport,
         /// Where to.
         address: String,
+        /// Name of the peer; over TLS, the one that its certificate has to have.
+        host: String,
     },
     /// Send a message.
     Transmit {

@@ -139,7 +139,12 @@ impl World {
 
     /// A connection from outside, and its number.
     fn accept(&mut self, from: [u8; 4]) -> Option<u64> {
-        self.peers.handle_accepted(Some(from.into()), self.now).map(|connection| connection.0)
+        self.arrive(from, Transport::Tcp)
+    }
+
+    fn arrive(&mut self, from: [u8; 4], transport: Transport) -> Option<u64> {
+        let arrival = Arrival { from: Some(from.into()), transport };
+        self.peers.handle_accepted(arrival, self.now).map(|connection| connection.0)
     }
 
     fn lose(&mut self, connection: u64) {
@@ -167,7 +172,12 @@ impl World {
         loop {
             done.push(match self.peers.poll_output() {
                 Output::Wait(_) => return done,
-                Output::Connect { connection, address } => format!("connect {} {address}", connection.0),
+                Output::Connect { connection, transport: Transport::Tcp, address, .. } => {
+                    format!("connect {} {address}", connection.0)
+                }
+                Output::Connect { connection, transport, address, host } => {
+                    format!("connect {} {transport:?} {address} {host}", connection.0)
+                }
                 Output::Close(connection) => format!("close {}", connection.0),
                 Output::Transmit { connection, bytes } => {
                     let message = Message::parse(bytes).unwrap();
@@ -426,6 +436,35 @@ fn strangers() {
     let nothing = message(first, |out| plain.write_avps(out));
     check(nothing, known, &["# <- Capabilities-Exchange ---- 5010", "close #"]);
     check(cer("guest.ims.example"), known, &["# <- Capabilities-Exchange ---- 2001", "up guest.ims.example"]);
+}
+
+/// RFC 6733 §13.1: over TLS a peer shows its own certificate, and one that is to come over TLS comes over nothing else.
+#[test]
+fn peers_over_tls() {
+    let mut settings = settings();
+    settings.peers[1].transport = Transport::Tls;
+    settings.peers[2].transport = Transport::Tls;
+    let mut world = World::new(settings);
+    world.peers.start(Duration::ZERO);
+    assert_eq!(world.drain(), ["connect 1 a", "connect 2 Tls z z.ims.example"]);
+    let mut check = |transport: Transport, names: Option<&str>, expected: &[&str]| {
+        let connection = world.arrive([192, 0, 2, 7], transport).unwrap();
+        if let Some(names) = names {
+            world.peers.handle_secured(ConnectionId(connection), names.split(' ').map(str::to_owned).collect());
+        }
+        world.give(connection, cer("guest.ims.example"));
+        let lines: Vec<_> = expected.iter().map(|line| line.replace('#', &connection.to_string())).collect();
+        assert_eq!(world.drain(), lines);
+    };
+    check(Transport::Tcp, None, &["# <- Capabilities-Exchange ---- 5017", "close #"]);
+    check(Transport::Sctp, None, &["# <- Capabilities-Exchange ---- 5017", "close #"]);
+    check(Transport::Tls, Some("a.ims.example"), &["# <- Capabilities-Exchange --E- 3010", "close #"]);
+    check(Transport::Tls, None, &["# <- Capabilities-Exchange --E- 3010", "close #"]);
+    check(
+        Transport::Tls,
+        Some("a.ims.example Guest.ims.example"),
+        &["# <- Capabilities-Exchange ---- 2001", "up guest.ims.example"],
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What needs a runtime: time for a [`Clock`], Diameter over TCP, Cx on both sides of it, and a subscriber base on disk
+//! What needs a runtime: time for a [`Clock`], Diameter over TCP, TLS and SCTP, Cx on both sides of it, and a subscriber base on disk
 //! (feature `redb`).
 
 mod cx;
@@ -13,7 +13,9 @@ use std::time::{Duration, SystemTime};
 use ::tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use self::cx::{CxHss, CxSettings, serve_cx};
-pub use self::diameter::{AskError, Asked, Diameter, Requests, Status};
+pub use self::diameter::{AskError, Asked, Carriers, Diameter, Requests, Status};
+#[cfg(feature = "tls")]
+pub use self::diameter::{DiameterTls, TlsError};
 #[cfg(feature = "redb")]
 pub use self::redb::{OpenError, RedbSubscribers};
 use crate::state::Clock;

@@ -6,7 +6,7 @@ use super::{Connection, Peer, Peers};
 use crate::diameter::base::DisconnectCause;
 use crate::diameter::{CommandCode, Fault, Header, Message, ResultCode};
 use crate::peer::machine::{self, Side};
-use crate::peer::{Cause, ConnectionId, Event, Output, capabilities, watchdog};
+use crate::peer::{Cause, ConnectionId, Event, Output, PeerSettings, capabilities, watchdog};
 
 impl Peers {
     /// Carries an event through the machine of a peer.
@@ -74,10 +74,13 @@ impl Peers {
     }
 
     pub(super) fn connect(&mut self, at: usize) {
-        let Some(address) = self.peer(at).settings.address.clone() else { return };
-        let connection = self.connection(Connection { peer: Some(at), remote: None, deadline: None });
+        let PeerSettings { host, address: Some(address), transport, .. } = self.peer(at).settings.clone() else {
+            return;
+        };
+        let connection =
+            self.connection(Connection { peer: Some(at), arrival: None, names: Vec::new(), deadline: None });
         self.peer(at).initiator = Some(connection);
-        self.output.push_back(Output::Connect { connection, address });
+        self.output.push_back(Output::Connect { connection, transport, address, host });
     }
 
     pub(super) fn up(&mut self, at: usize, now: Duration) {
@@ -171,15 +174,16 @@ impl Peers {
         if header.command != CommandCode::CAPABILITIES_EXCHANGE || !header.is_request() {
             return self.close(connection);
         }
-        let remote = self.connections.get(&connection).and_then(|connection| connection.remote);
-        let capabilities = match capabilities::judge(&self.settings, message, remote) {
-            Ok(capabilities) => capabilities,
-            Err(fault) => {
-                self.counters.refused += 1;
-                self.transmit(connection, &capabilities::cea(&self.settings, &header, Err(&fault)));
-                return self.close(connection);
-            }
-        };
+        let Some(known) = self.connections.get(&connection) else { return };
+        let capabilities =
+            match capabilities::judge(&self.settings, message, known.arrival.map(|at| (at, &*known.names))) {
+                Ok(capabilities) => capabilities,
+                Err(fault) => {
+                    self.counters.refused += 1;
+                    self.transmit(connection, &capabilities::cea(&self.settings, &header, Err(&fault)));
+                    return self.close(connection);
+                }
+            };
         let is_peer = |peer: &Peer| peer.settings.host.eq_ignore_ascii_case(&capabilities.host);
         let Some(at) = self.peers.iter().position(is_peer) else { return self.close(connection) };
         if let Some(known) = self.connections.get_mut(&connection) {

@@ -4,7 +4,6 @@ mod connections;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,8 +16,8 @@ use super::random::Random;
 use super::route::Destination;
 use super::watchdog;
 use super::{
-    Cause, ConnectionId, Counters, Event, Failure, Obstacle, Output, PeerSettings, PeerStatus, RequestId, SendError,
-    Settings, Ticket,
+    Arrival, Cause, ConnectionId, Counters, Event, Failure, Obstacle, Output, PeerSettings, PeerStatus, RequestId,
+    SendError, Settings, Ticket,
 };
 use crate::diameter::base::DisconnectPeerRequest;
 use crate::diameter::dictionary as avp;
@@ -70,7 +69,10 @@ pub(super) struct Peer {
 #[derive(Debug)]
 struct Connection {
     peer: Option<usize>,
-    remote: Option<IpAddr>,
+    /// How it came in, where it is not one of ours.
+    arrival: Option<Arrival>,
+    /// The names in the certificate that was shown.
+    names: Vec<String>,
     /// Until when a stranger says who it is.
     deadline: Option<Duration>,
 }
@@ -241,13 +243,23 @@ impl Peers {
     }
 
     /// A connection came in. None where there are too many that have not said who they are: close it.
-    pub fn handle_accepted(&mut self, remote: Option<IpAddr>, now: Duration) -> Option<ConnectionId> {
+    ///
+    /// One over TLS is shaken hands with next: say [`handle_secured`](Peers::handle_secured) before its first message.
+    pub fn handle_accepted(&mut self, arrival: Arrival, now: Duration) -> Option<ConnectionId> {
         let strangers = self.connections.values().filter(|connection| connection.peer.is_none()).count();
         if strangers >= self.settings.max_strangers || self.stopping {
             return None;
         }
         let deadline = Some(now + self.settings.exchange);
-        Some(self.connection(Connection { peer: None, remote, deadline }))
+        Some(self.connection(Connection { peer: None, arrival: Some(arrival), names: Vec::new(), deadline }))
+    }
+
+    /// Whoever opened a connection over TLS has shown a certificate that can be trusted, with these names in it. A CER
+    /// under another name gets 3010 (RFC 6733 §13.1).
+    pub fn handle_secured(&mut self, connection: ConnectionId, names: Vec<String>) {
+        if let Some(known) = self.connections.get_mut(&connection) {
+            known.names = names;
+        }
     }
 
     /// A connection that was asked for is there.

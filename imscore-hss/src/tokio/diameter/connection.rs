@@ -1,16 +1,15 @@
-//! One TCP connection: messages out of its bytes, and bytes that wait to be sent.
+//! One connection: messages out of its bytes, and bytes that wait to be sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
-use ::tokio::net::TcpStream;
-use ::tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use ::tokio::sync::mpsc;
 use ::tokio::time::timeout;
 use bytes::{Bytes, BytesMut};
 
+use super::carrier::Stream;
 use super::{Input, Task};
 use crate::diameter::{FrameError, Framer, Message};
 use crate::peer::ConnectionId;
@@ -31,9 +30,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn open(id: ConnectionId, stream: TcpStream, inputs: mpsc::Sender<Input>) -> Connection {
-        let _ = stream.set_nodelay(true);
-        let (read, write) = stream.into_split();
+    pub(super) fn open(id: ConnectionId, stream: Stream, inputs: mpsc::Sender<Input>) -> Connection {
+        let Stream { read, write } = stream;
         let (writer, waiting) = mpsc::unbounded_channel();
         let unsent = Arc::new(AtomicUsize::new(0));
         ::tokio::spawn(write_all(id, write, waiting, unsent.clone(), inputs.clone()));
@@ -52,7 +50,11 @@ impl Connection {
 }
 
 /// Reads until the end, or until something comes that is no message.
-async fn read_all(id: ConnectionId, mut stream: OwnedReadHalf, inputs: &mpsc::Sender<Input>) -> Result<(), FrameError> {
+async fn read_all(
+    id: ConnectionId,
+    mut stream: impl AsyncRead + Unpin,
+    inputs: &mpsc::Sender<Input>,
+) -> Result<(), FrameError> {
     let mut framer = Framer::default();
     loop {
         let read = {
@@ -77,7 +79,7 @@ async fn read_all(id: ConnectionId, mut stream: OwnedReadHalf, inputs: &mpsc::Se
 /// Writes what comes, several messages at once where several wait.
 async fn write_all(
     id: ConnectionId,
-    mut stream: OwnedWriteHalf,
+    mut stream: impl AsyncWrite + Unpin,
     mut waiting: mpsc::UnboundedReceiver<Bytes>,
     unsent: Arc<AtomicUsize>,
     inputs: mpsc::Sender<Input>,

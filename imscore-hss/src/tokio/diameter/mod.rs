@@ -1,11 +1,19 @@
-//! Diameter over TCP: the engine [`Peers`], its sockets and its clock.
+//! Diameter over TCP, TLS and SCTP: the engine [`Peers`], its sockets and its clock.
 //!
 //! One task owns the engine; a reader and a writer stand at each connection. Garbage ends its connection and is counted;
 //! listener and other peers do not notice.
 
+mod carrier;
 mod connection;
+#[cfg(feature = "sctp")]
+mod sctp;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(test)]
+#[cfg(feature = "tls")]
+mod tls_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,24 +22,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::tokio::net::{TcpListener, TcpStream};
 use ::tokio::sync::{mpsc, oneshot, watch};
 use ::tokio::task::JoinHandle;
-use ::tokio::time::{Instant, sleep, timeout_at};
+use ::tokio::time::{Instant, timeout_at};
 use thiserror::Error;
 
+pub use self::carrier::Carriers;
+use self::carrier::{Arrived, Opened, Stream};
 use self::connection::Connection;
+#[cfg(feature = "tls")]
+pub use self::tls::{DiameterTls, TlsError};
 use crate::diameter::{Fault, FrameError, Message, Origin, ResultCode};
 use crate::peer::{
     ConnectionId, Counters, Event, Failure, Output, PeerStatus, Peers, RequestId, SendError, Settings, Ticket,
+    Transport,
 };
 
 /// Inputs that wait for the engine: more, and who sends them waits.
 const INPUTS: usize = 4096;
 /// Requests of peers that wait to be taken: more are answered 3004.
 const REQUESTS: usize = 4096;
-/// How long nothing is accepted when the system cannot.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How long peers have to answer our leave.
 const LEAVE: Duration = Duration::from_secs(6);
 
@@ -41,8 +51,8 @@ pub struct Diameter {
     inputs: mpsc::Sender<Input>,
     up: watch::Receiver<BTreeSet<String>>,
     origin: Arc<Origin>,
-    local: Option<SocketAddr>,
-    /// The node's task, and the one that accepts.
+    local: Vec<(Transport, SocketAddr)>,
+    /// The node's task, and those that accept.
     _tasks: Arc<[Task]>,
 }
 
@@ -93,8 +103,9 @@ pub struct Status {
 /// What the engine's task is given.
 #[derive(Debug)]
 enum Input {
-    Accepted(TcpStream, SocketAddr),
-    Connected(ConnectionId, io::Result<TcpStream>),
+    Accepted(Arrived),
+    Secured(ConnectionId, io::Result<(Stream, Vec<String>)>),
+    Connected(ConnectionId, io::Result<Stream>),
     Message(ConnectionId, Message),
     Lost(ConnectionId, Option<FrameError>),
     Ask(Message, Duration, oneshot::Sender<Result<Message, AskError>>),
@@ -104,27 +115,35 @@ enum Input {
 }
 
 impl Diameter {
-    /// Starts a node: connects to its peers, and listens where `listen` says.
+    /// Starts a node over TCP: connects to its peers, and listens where `listen` says.
     ///
     /// # Errors
     /// The address cannot be listened on.
     pub async fn start(settings: Settings, listen: Option<SocketAddr>) -> io::Result<(Diameter, Requests)> {
+        let carriers = Carriers::default();
+        let carriers = listen.map_or(carriers.clone(), |address| carriers.listen(Transport::Tcp, address));
+        Diameter::start_on(settings, carriers).await
+    }
+
+    /// Starts a node: connects to its peers, and listens where `carriers` say.
+    ///
+    /// # Errors
+    /// An address cannot be listened on; TLS without certificates; SCTP where the system has none.
+    pub async fn start_on(settings: Settings, carriers: Carriers) -> io::Result<(Diameter, Requests)> {
         let (inputs, receiver) = mpsc::channel(INPUTS);
         let (requests, asked) = mpsc::channel(REQUESTS);
         let (up, is_up) = watch::channel(BTreeSet::new());
-        let listener = match listen {
-            Some(address) => Some(TcpListener::bind(address).await?),
-            None => None,
-        };
-        let local = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let listeners = carriers.listeners().await?;
+        let local = listeners.iter().map(|listener| (listener.transport, listener.local)).collect();
         let origin = Arc::new(settings.origin.clone());
         let seed = RandomState::new().build_hasher().finish();
         let node = Node {
             peers: Peers::new(settings, seed, super::wall_clock() / 1000),
             started: Instant::now(),
             connections: BTreeMap::new(),
-            connecting: BTreeMap::new(),
+            opening: BTreeMap::new(),
             asked: BTreeMap::new(),
+            carriers,
             inputs: inputs.clone(),
             requests,
             up,
@@ -133,7 +152,11 @@ impl Diameter {
             deadline: None,
             stopping: None,
         };
-        let accept = listener.map(|listener| Task(::tokio::spawn(accept(listener, inputs.clone()))));
+        let accept = listeners.into_iter().map(|listener| {
+            let inputs = inputs.clone();
+            Task(::tokio::spawn(listener.accept_all(inputs)))
+        });
+        let accept: Vec<Task> = accept.collect();
         let tasks = [Task(::tokio::spawn(node.run(receiver)))].into_iter().chain(accept).collect();
         Ok((Diameter { inputs, up: is_up, origin, local, _tasks: tasks }, Requests(asked)))
     }
@@ -183,9 +206,14 @@ impl Diameter {
         &self.origin
     }
 
-    /// Where the node listens.
+    /// Where the node listens first.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local
+        self.local.first().map(|(_, address)| *address)
+    }
+
+    /// Everywhere that it listens.
+    pub fn listens(&self) -> &[(Transport, SocketAddr)] {
+        &self.local
     }
 }
 
@@ -206,26 +234,15 @@ impl Drop for Task {
     }
 }
 
-async fn accept(listener: TcpListener, inputs: mpsc::Sender<Input>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                if inputs.send(Input::Accepted(stream, remote)).await.is_err() {
-                    return;
-                }
-            }
-            Err(_) => sleep(ACCEPT_AGAIN).await,
-        }
-    }
-}
-
 /// The engine with its sockets.
 struct Node {
     peers: Peers,
     started: Instant,
     connections: BTreeMap<ConnectionId, Connection>,
-    connecting: BTreeMap<ConnectionId, Task>,
+    /// Those that are being opened, or shaken hands with.
+    opening: BTreeMap<ConnectionId, Task>,
     asked: BTreeMap<RequestId, oneshot::Sender<Result<Message, AskError>>>,
+    carriers: Carriers,
     inputs: mpsc::Sender<Input>,
     requests: mpsc::Sender<Asked>,
     up: watch::Sender<BTreeSet<String>>,
@@ -266,24 +283,24 @@ impl Node {
     fn handle(&mut self, input: Input) {
         let now = self.now();
         match input {
-            Input::Accepted(stream, remote) => {
-                if let Some(id) = self.peers.handle_accepted(Some(remote.ip().to_canonical()), now) {
+            Input::Accepted(arrived) => self.accepted(arrived, now),
+            // The engine may have given it up meanwhile.
+            Input::Secured(id, _) | Input::Connected(id, _) if self.opening.remove(&id).is_none() => {}
+            Input::Secured(id, Ok((stream, names))) => {
+                self.open(id, stream);
+                self.peers.handle_secured(id, names);
+            }
+            Input::Secured(id, Err(_)) => {
+                self.malformed += 1;
+                self.peers.handle_lost(id, now);
+            }
+            Input::Connected(id, result) => match result {
+                Ok(stream) => {
                     self.open(id, stream);
+                    self.peers.handle_connected(id, now);
                 }
-            }
-            Input::Connected(id, result) => {
-                // The engine may have given it up meanwhile.
-                if self.connecting.remove(&id).is_none() {
-                    return;
-                }
-                match result {
-                    Ok(stream) => {
-                        self.open(id, stream);
-                        self.peers.handle_connected(id, now);
-                    }
-                    Err(error) => self.peers.handle_connect_failed(id, &error.to_string(), now),
-                }
-            }
+                Err(error) => self.peers.handle_connect_failed(id, &error.to_string(), now),
+            },
             Input::Message(id, message) => self.peers.handle_message(id, message, now),
             Input::Lost(id, error) => {
                 if self.connections.remove(&id).is_some() {
@@ -311,7 +328,22 @@ impl Node {
         }
     }
 
-    fn open(&mut self, id: ConnectionId, stream: TcpStream) {
+    fn accepted(&mut self, arrived: Arrived, now: Duration) {
+        let Some(id) = self.peers.handle_accepted(arrived.arrival(), now) else { return };
+        match arrived.stream {
+            Opened::Ready(stream) => self.open(id, stream),
+            Opened::Unsecured(tcp) => {
+                let (inputs, carriers) = (self.inputs.clone(), self.carriers.clone());
+                let secure = async move {
+                    let secured = carriers.secure(tcp).await;
+                    let _ = inputs.send(Input::Secured(id, secured)).await;
+                };
+                self.opening.insert(id, Task(::tokio::spawn(secure)));
+            }
+        }
+    }
+
+    fn open(&mut self, id: ConnectionId, stream: Stream) {
         self.connections.insert(id, Connection::open(id, stream, self.inputs.clone()));
     }
 
@@ -322,13 +354,13 @@ impl Node {
                     self.deadline = deadline;
                     return;
                 }
-                Output::Connect { connection, address } => {
-                    let inputs = self.inputs.clone();
+                Output::Connect { connection, transport, address, host } => {
+                    let (inputs, carriers) = (self.inputs.clone(), self.carriers.clone());
                     let connect = async move {
-                        let stream = TcpStream::connect(address).await;
+                        let stream = carriers.connect(transport, &address, &host).await;
                         let _ = inputs.send(Input::Connected(connection, stream)).await;
                     };
-                    self.connecting.insert(connection, Task(::tokio::spawn(connect)));
+                    self.opening.insert(connection, Task(::tokio::spawn(connect)));
                 }
                 Output::Transmit { connection, bytes } => {
                     let sent = self.connections.get(&connection).is_some_and(|open| open.send(bytes));
@@ -338,7 +370,7 @@ impl Node {
                     }
                 }
                 Output::Close(connection) => {
-                    self.connecting.remove(&connection);
+                    self.opening.remove(&connection);
                     self.connections.remove(&connection);
                 }
                 Output::Event(event) => self.tell(event),

@@ -1,6 +1,7 @@
 //! Nodes against each other and against raw sockets, on loopback.
 
 use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ::tokio::net::TcpStream;
 
 use super::*;
 use crate::cx::{Answer, AnswerHead};
@@ -10,8 +11,8 @@ use crate::diameter::dictionary::{self as avp, TGPP};
 use crate::diameter::{Address, ApplicationId, CommandCode, CommandFlags, Framer, Grammar, Header, Writer};
 use crate::peer::PeerSettings;
 
-const REALM: &str = "ims.example";
-const SOON: Duration = Duration::from_secs(5);
+pub(super) const REALM: &str = "ims.example";
+pub(super) const SOON: Duration = Duration::from_secs(5);
 
 pub(crate) fn settings(host: &str, peers: Vec<PeerSettings>) -> Settings {
     let mut settings = Settings::new(Origin::new(host, REALM), vec![(TGPP, ApplicationId::CX)], peers);
@@ -51,7 +52,7 @@ fn lir() -> Message {
 }
 
 /// Answers everything, as `host`.
-fn answer_all(node: &Diameter, mut requests: Requests, host: &'static str) {
+pub(super) fn answer_all(node: &Diameter, mut requests: Requests, host: &'static str) {
     let node = node.clone();
     ::tokio::spawn(async move {
         while let Some(asked) = requests.next().await {
@@ -63,7 +64,7 @@ fn answer_all(node: &Diameter, mut requests: Requests, host: &'static str) {
     });
 }
 
-async fn asked(node: &Diameter) -> Result<String, AskError> {
+pub(super) async fn asked(node: &Diameter) -> Result<String, AskError> {
     node.ask(lir(), SOON).await.map(|answer| answer.text(&avp::ORIGIN_HOST).unwrap().to_owned())
 }
 
@@ -163,6 +164,48 @@ async fn garbage() {
     assert_eq!(results(&raw(&hss, &bytes).await), [2001, 5014, 5014]);
     // Nobody else has noticed.
     assert_eq!(asked(&scscf).await, Ok("hss.ims.example".to_owned()));
+}
+
+/// RFC 6733 §2.1, where the system has SCTP; where not, it is said what is missing.
+#[cfg(feature = "sctp")]
+#[::tokio::test]
+async fn over_sctp() {
+    let peers = vec![PeerSettings::accept("scscf.ims.example", REALM)];
+    let listen = Carriers::default().listen(Transport::Sctp, loopback().unwrap());
+    let hss = Diameter::start_on(settings("hss.ims.example", peers), listen).await;
+    let (hss, requests) = match hss {
+        Ok(hss) => hss,
+        Err(error) => {
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+            assert!(error.to_string().contains("modprobe sctp"), "{error}");
+            return nobody_over_sctp().await;
+        }
+    };
+    answer_all(&hss, requests, "hss.ims.example");
+    let mut peer = PeerSettings::connect("hss.ims.example", REALM, hss.local_addr().unwrap().to_string());
+    peer.transport = Transport::Sctp;
+    let (scscf, _requests) = Diameter::start(settings("scscf.ims.example", vec![peer]), None).await.unwrap();
+    assert!(timeout_at(Instant::now() + SOON, scscf.until_up("hss.ims.example")).await.unwrap());
+    assert_eq!(asked(&scscf).await, Ok("hss.ims.example".to_owned()));
+}
+
+/// A peer that cannot be reached for want of SCTP says so to who asks.
+#[cfg(feature = "sctp")]
+async fn nobody_over_sctp() {
+    let mut peer = PeerSettings::connect("hss.ims.example", REALM, "127.0.0.1:3868");
+    peer.transport = Transport::Sctp;
+    let (scscf, _requests) = Diameter::start(settings("scscf.ims.example", vec![peer]), None).await.unwrap();
+    let told = async {
+        loop {
+            let status = scscf.status().await.unwrap();
+            let obstacle = status.peers[0].obstacle.clone().map(|obstacle| obstacle.to_string()).unwrap_or_default();
+            if obstacle.contains("modprobe sctp") {
+                return;
+            }
+            ::tokio::task::yield_now().await;
+        }
+    };
+    timeout_at(Instant::now() + SOON, told).await.expect("the status says what is missing");
 }
 
 /// Connections that say nothing are as many as are allowed, and end by themselves.
