@@ -145,12 +145,12 @@ fn forward(message: &Bytes) -> Option<usize> {
             headers.set(&MaxForwards(hops - 1));
             headers.pop_front::<Route>();
             headers.push_front(OWN_ROUTE.with(RecordRoute::clone).borrow());
-            headers.push_front(&Via::new(Transport::Udp, "198.51.100.7:5060", "z9hG4bK0000000000d4f5378bda8143e6"));
-            request.to_bytes()
+            headers.push_via(Transport::Udp, "198.51.100.7:5060", "z9hG4bK0000000000d4f5378bda8143e6");
+            request.into_bytes()
         }
         Message::Response(mut response) => {
             response.headers.pop_front::<Via>();
-            response.to_bytes()
+            response.into_bytes()
         }
     };
     Some(written.len())

@@ -5,14 +5,17 @@
 //! runs of untouched bytes, so that what nobody edited leaves byte for byte as it came.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
+use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
 use crate::header::{AsName, Cause, HeaderError, Name, TypedHeader};
 use crate::parse::list;
+use crate::parse::part::Part;
+use crate::transport::Transport;
 
 /// Header lines that an index holds without an allocation of its own.
 pub const INLINE_LINES: usize = 48;
@@ -26,24 +29,24 @@ pub struct Headers {
     lines: Lines,
     /// The bit of every name that a line has or had.
     names: u64,
-    pub(super) edits: Option<Box<Edits>>,
+    /// Text of the lines that were added or rewritten since; the buffer that the message is written into.
+    added: Vec<u8>,
+    pub(super) replaced: Option<Box<Replaced>>,
 }
 
-/// What was changed since the message was read.
+/// What is no header and was replaced since the message was read.
 #[derive(Clone, Default)]
-pub(super) struct Edits {
-    /// Text of added and rewritten lines.
-    pub(super) added: Vec<u8>,
+pub(super) struct Replaced {
     /// The Request-URI, where it was rewritten.
     pub(super) target: Option<ByteString>,
     /// The body, where it was replaced.
     pub(super) body: Option<Bytes>,
 }
 
-/// One header line as ten bytes; offsets are into the received bytes or into `Edits::added`.
+/// One header line as ten bytes; offsets are into the received bytes or into `Headers::added`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Id of the name; the top bits say that the line stands in `Edits::added`, or that it is folded.
+    /// Id of the name; the top bits say that the line stands in `Headers::added`, or that it is folded.
     name: u16,
     value: u16,
     start: [u8; 3],
@@ -98,7 +101,7 @@ fn unpack([a, b, c]: [u8; 3]) -> usize {
 impl Headers {
     /// Headers in those bytes, and the bits of their names.
     pub(super) fn of(bytes: Bytes, lines: Lines, names: u64) -> Headers {
-        Headers { bytes, lines, names, edits: None }
+        Headers { bytes, lines, names, added: Vec::new(), replaced: None }
     }
 
     /// The first value of a header.
@@ -180,21 +183,27 @@ impl Headers {
 
     /// Adds a value behind all others.
     pub fn push<H: TypedHeader>(&mut self, header: &H) {
-        let line = self.add(H::NAME.as_str(), H::NAME, header);
+        let line = self.add(H::NAME, header);
         self.lines.push(line);
     }
 
     /// Adds a value in front of the first of its name, where `Via`, `Route` and `Record-Route` want it; in front
     /// of all lines where there is none of its name.
     pub fn push_front<H: TypedHeader>(&mut self, header: &H) {
-        let at = self.position(H::NAME).unwrap_or(0);
-        let line = self.add(H::NAME.as_str(), H::NAME, header);
-        self.lines.insert(at, line);
+        self.push_front_text(H::NAME, header);
+    }
+
+    /// Adds the Via of a hop in front of all others (RFC 3261 §16.6 step 8), as [`Via::new`] would be. The text is
+    /// written into the message at once and takes no allocation of its own.
+    ///
+    /// [`Via::new`]: crate::header::Via::new
+    pub fn push_via(&mut self, transport: Transport, sent_by: &str, branch: &str) {
+        self.push_front_text(Name::VIA, format_args!("SIP/2.0/{} {sent_by};branch={branch}", transport.as_str()));
     }
 
     /// Puts one value in place of all of its name.
     pub fn set<H: TypedHeader>(&mut self, header: &H) {
-        let line = self.add(H::NAME.as_str(), H::NAME, header);
+        let line = self.add(H::NAME, header);
         match self.position(H::NAME) {
             None => self.lines.push(line),
             Some(at) => {
@@ -220,9 +229,10 @@ impl Headers {
         let Some(at) = self.position(H::NAME) else {
             return false;
         };
-        let rest = if H::LIST { list::behind_first(self.value(self.lines[at])) } else { None };
-        match rest.map(|rest| rest.to_vec()) {
-            Some(rest) => self.lines[at] = self.add_bytes(H::NAME.as_str(), H::NAME, &rest),
+        let line = self.lines[at];
+        let rest = if H::LIST { list::behind_first(self.value(line)) } else { None };
+        match rest.map(|rest| Part::of(self.source(line), rest)) {
+            Some(rest) => self.lines[at] = self.move_text(line, rest.range()),
             None => {
                 self.lines.remove(at);
             }
@@ -277,9 +287,9 @@ impl Headers {
     }
 
     /// Adds a line as text in front of the first of its name, or of all where there is none.
-    pub(crate) fn push_front_raw(&mut self, name: Name, value: &[u8]) {
+    pub(crate) fn push_front_text(&mut self, name: Name, value: impl Display) {
         let at = self.position(name).unwrap_or(0);
-        let line = self.add_bytes(name.as_str(), name, value);
+        let line = self.add(name, value);
         self.lines.insert(at, line);
     }
 
@@ -314,7 +324,7 @@ impl Headers {
 
     /// The value of a line, trimmed.
     fn value(&self, line: Line) -> &[u8] {
-        let bytes: &[u8] = self.source(line);
+        let bytes = self.source(line);
         bytes.get(line.start() + usize::from(line.value)..line.end()).unwrap_or_default().trim_ascii()
     }
 
@@ -326,10 +336,7 @@ impl Headers {
     }
 
     fn source(&self, line: Line) -> &[u8] {
-        match (&self.edits, line.is_added()) {
-            (Some(edits), true) => &edits.added,
-            (_, _) => &self.bytes,
-        }
+        if line.is_added() { &self.added } else { &self.bytes }
     }
 
     /// The value of a line with its folds taken out; shared with the message where it is neither folded nor edited.
@@ -344,52 +351,139 @@ impl Headers {
         }
     }
 
-    fn add(&mut self, spelling: &str, name: Name, value: &dyn std::fmt::Display) -> Line {
-        let mut text = String::with_capacity(64);
-        // Writing to a String fails only if a Display does.
-        let _ = write!(text, "{value}");
-        self.add_bytes(spelling, name, text.as_bytes())
+    fn add(&mut self, name: Name, value: impl Display) -> Line {
+        let start = self.begin(name.as_str());
+        // Writing to the buffer fails only if a Display does.
+        let _ = write!(OneLine(&mut self.added), "{value}");
+        self.end(name, name.as_str(), start)
     }
 
     fn add_bytes(&mut self, spelling: &str, name: Name, value: &[u8]) -> Line {
-        let added = &mut self.edits_mut().added;
-        let start = added.len();
-        // One allocation for the few edits that a hop makes.
-        added.reserve((spelling.len() + value.len() + 4).max(if start == 0 { 256 } else { 0 }));
-        added.extend_from_slice(spelling.as_bytes());
-        added.extend_from_slice(b": ");
-        match memchr::memchr3(b'\r', b'\n', 0, value) {
-            None => added.extend_from_slice(value),
-            Some(_) => {
-                added.extend(value.iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte }))
-            }
+        let start = self.begin(spelling);
+        OneLine(&mut self.added).push(value);
+        self.end(name, spelling, start)
+    }
+
+    /// A line with a part of the text that `line` stands in as its value.
+    fn move_text(&mut self, line: Line, value: Range<usize>) -> Line {
+        let name = line.name();
+        if line.is_folded() {
+            let value = self.source(line)[value].to_vec();
+            return self.add_bytes(name.as_str(), name, &value);
         }
-        added.extend_from_slice(b"\r\n");
-        let len = added.len() - start;
+        let start = self.begin(name.as_str());
+        match line.is_added() {
+            true => self.added.extend_from_within(value),
+            false => self.added.extend_from_slice(&self.bytes[value]),
+        }
+        self.end(name, name.as_str(), start)
+    }
+
+    /// Begins a line behind what was added before.
+    fn begin(&mut self, spelling: &str) -> usize {
+        if self.added.is_empty() {
+            // For the few edits that a hop makes, and for the whole message when it is written.
+            self.added.reserve(self.bytes.len() + 512);
+        }
+        let start = self.added.len();
+        self.added.extend_from_slice(spelling.as_bytes());
+        self.added.extend_from_slice(b": ");
+        start
+    }
+
+    fn end(&mut self, name: Name, spelling: &str, start: usize) -> Line {
+        self.added.extend_from_slice(b"\r\n");
+        let len = self.added.len() - start;
         let mut line = Line::new(name, start, spelling.len() + 2, len).expect("a header block is below 16 MiB");
         line.name |= ADDED;
         self.names |= name.bit();
         line
     }
 
-    pub(super) fn edits_mut(&mut self) -> &mut Edits {
-        self.edits.get_or_insert_default()
+    pub(super) fn is_edited(&self) -> bool {
+        !self.added.is_empty() || self.replaced.is_some()
     }
 
-    /// All lines in order, runs of untouched bytes in one copy.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn replaced_mut(&mut self) -> &mut Replaced {
+        self.replaced.get_or_insert_default()
+    }
+
+    /// Bytes of all lines.
+    fn written_len(&self) -> usize {
+        self.lines.iter().map(|line| unpack(line.len)).sum()
+    }
+
+    /// The buffer that the message is to be written into: what was added stands at its beginning.
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.added)
+    }
+
+    /// As [`Headers::take_buffer`], a copy.
+    pub(super) fn copied_buffer(&self) -> Vec<u8> {
+        let body = self.replaced.as_ref().and_then(|replaced| replaced.body.as_ref()).map_or(0, Bytes::len);
+        let mut buffer = Vec::with_capacity(2 * self.added.len() + self.bytes.len() + body + 64);
+        buffer.extend_from_slice(&self.added);
+        buffer
+    }
+
+    /// The bytes of a message: the pieces of its first line, the header lines, the empty line and the body.
+    ///
+    /// They stand at the end of the buffer that begins with what was added. A buffer without room behind them
+    /// becomes shared bytes as it is.
+    pub(super) fn write(&self, mut out: Vec<u8>, first: [&[u8]; 4], body: &[u8]) -> Bytes {
+        let len = first.iter().map(|piece| piece.len()).sum::<usize>() + self.written_len() + 2 + body.len();
+        match out.capacity().checked_sub(len).filter(|start| *start >= out.len()) {
+            Some(start) => out.resize(start, 0),
+            None => out.reserve_exact(len),
+        }
+        let start = out.len();
+        first.iter().for_each(|piece| out.extend_from_slice(piece));
+        self.write_lines(&mut out);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(body);
+        let mut message = Bytes::from(out);
+        message.advance(start);
+        message
+    }
+
+    /// All lines in order, runs of untouched bytes in one copy. `out` begins with what was added.
+    fn write_lines(&self, out: &mut Vec<u8>) {
         let mut run = 0..0;
         let mut from_added = false;
-        let added: &[u8] = self.edits.as_ref().map_or(&[], |edits| &edits.added);
+        let copy = |out: &mut Vec<u8>, run, from_added| match from_added {
+            true => out.extend_from_within(run),
+            false => out.extend_from_slice(&self.bytes[run]),
+        };
         for line in &self.lines {
             if line.start() != run.end || line.is_added() != from_added {
-                out.extend_from_slice(&(if from_added { added } else { &self.bytes })[run]);
+                copy(out, run, from_added);
                 run = line.start()..line.start();
                 from_added = line.is_added();
             }
             run.end = line.end();
         }
-        out.extend_from_slice(&(if from_added { added } else { &self.bytes })[run]);
+        copy(out, run, from_added);
+    }
+}
+
+/// Text that goes into one header line: what would break the line is written as a space.
+struct OneLine<'a>(&'a mut Vec<u8>);
+
+impl OneLine<'_> {
+    fn push(&mut self, text: &[u8]) {
+        match memchr::memchr3(b'\r', b'\n', 0, text) {
+            None => self.0.extend_from_slice(text),
+            Some(_) => {
+                self.0.extend(text.iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte }))
+            }
+        }
+    }
+}
+
+impl fmt::Write for OneLine<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -108,6 +108,14 @@ impl Message {
             Message::Response(response) => response.to_bytes(),
         }
     }
+
+    /// As [`Message::to_bytes`], in the buffer that holds the edits: one allocation for both.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Message::Request(request) => request.into_bytes(),
+            Message::Response(response) => response.into_bytes(),
+        }
+    }
 }
 
 impl Headers {
@@ -117,7 +125,7 @@ impl Headers {
     }
 
     fn body(&self, received: Span) -> Bytes {
-        match self.edits.as_ref().and_then(|edits| edits.body.as_ref()) {
+        match self.replaced.as_ref().and_then(|replaced| replaced.body.as_ref()) {
             Some(replaced) => replaced.clone(),
             None => self.bytes.slice(received.start as usize..received.end as usize),
         }
@@ -133,25 +141,15 @@ impl Headers {
             self.push_raw("Content-Type", content_type.as_bytes());
         }
         self.push_raw("Content-Length", body.len().to_string().as_bytes());
-        self.edits_mut().body = Some(body);
+        self.replaced_mut().body = Some(body);
     }
 
-    /// Lines, the empty line and the body behind a start line that stands in `out`.
-    fn finish(&self, received: Span, mut out: Vec<u8>) -> Bytes {
-        self.write(&mut out);
-        out.extend_from_slice(b"\r\n");
-        match self.edits.as_ref().and_then(|edits| edits.body.as_ref()) {
-            Some(replaced) => out.extend_from_slice(replaced),
-            None => out.extend_from_slice(&self.bytes[received.start as usize..received.end as usize]),
+    /// The body as it is to be written.
+    fn body_bytes(&self, received: Span) -> &[u8] {
+        match self.replaced.as_ref().and_then(|replaced| replaced.body.as_ref()) {
+            Some(replaced) => replaced,
+            None => &self.bytes[received.start as usize..received.end as usize],
         }
-        out.into()
-    }
-
-    /// Room for the whole message as it stands, so that writing takes one allocation.
-    fn capacity(&self) -> usize {
-        let edited =
-            self.edits.as_ref().map_or(0, |edits| edits.added.len() + edits.body.as_ref().map_or(0, Bytes::len));
-        self.bytes.len() + edited + 64
     }
 }
 

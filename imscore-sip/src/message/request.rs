@@ -57,7 +57,7 @@ impl Request {
 
     /// The Request-URI as it stands. Bytes that are not UTF-8 make it empty.
     pub fn target(&self) -> ByteString {
-        match self.headers.edits.as_ref().and_then(|edits| edits.target.as_ref()) {
+        match self.headers.replaced.as_ref().and_then(|replaced| replaced.target.as_ref()) {
             Some(rewritten) => rewritten.clone(),
             None => ByteString::try_from(self.headers.bytes.slice(self.received_target())).unwrap_or_default(),
         }
@@ -73,7 +73,7 @@ impl Request {
 
     /// Puts another Request-URI in place. Bytes that no URI holds are escaped, so that they break no line.
     pub fn set_target(&mut self, target: impl Into<ByteString>) {
-        self.headers.edits_mut().target = Some(uri::made_legible(target.into()));
+        self.headers.replaced_mut().target = Some(uri::made_legible(target.into()));
     }
 
     /// Adds a header behind all others.
@@ -115,31 +115,29 @@ impl Request {
 
     /// The bytes to send.
     pub fn to_bytes(&self) -> Bytes {
-        let mut out = Vec::with_capacity(self.headers.capacity());
-        self.write_line(&mut out);
-        self.headers.finish(self.body, out)
+        self.write(self.headers.copied_buffer())
+    }
+
+    /// As [`Request::to_bytes`], in the buffer that holds the edits: one allocation for both.
+    pub fn into_bytes(mut self) -> Bytes {
+        let buffer = self.headers.take_buffer();
+        self.write(buffer)
     }
 
     /// The bytes as they came in, without a copy while nothing was edited.
     pub(crate) fn kept(&self) -> Bytes {
-        if self.headers.edits.is_none() { self.headers.bytes.clone() } else { self.to_bytes() }
+        if self.headers.is_edited() { self.to_bytes() } else { self.headers.bytes.clone() }
     }
 
-    fn write_line(&self, out: &mut Vec<u8>) {
-        let target = self.received_target();
-        match self.headers.edits.as_ref().and_then(|edits| edits.target.as_ref()) {
-            None => out.extend_from_slice(&self.headers.bytes[..target.end]),
-            Some(rewritten) => {
-                out.extend_from_slice(&self.headers.bytes[..target.start]);
-                out.extend_from_slice(rewritten.as_bytes());
-            }
-        }
-        out.extend_from_slice(b" SIP/2.0\r\n");
+    fn write(&self, buffer: Vec<u8>) -> Bytes {
+        let before = &self.headers.bytes[..self.received_target().start];
+        let first = [before, self.target_bytes(), b" SIP/2.0\r\n", b""];
+        self.headers.write(buffer, first, self.headers.body_bytes(self.body))
     }
 
     /// The Request-URI, whatever its bytes are.
     pub(super) fn target_bytes(&self) -> &[u8] {
-        match self.headers.edits.as_ref().and_then(|edits| edits.target.as_ref()) {
+        match self.headers.replaced.as_ref().and_then(|replaced| replaced.target.as_ref()) {
             Some(rewritten) => rewritten.as_bytes(),
             None => &self.headers.bytes[self.received_target()],
         }

@@ -33,7 +33,8 @@ impl Response {
     pub(super) fn built(status: StatusCode, request: &Headers, copies: impl Fn(Name) -> bool) -> Response {
         let mut bytes = Vec::with_capacity(512);
         bytes.extend_from_slice(VERSION);
-        status.write(&mut bytes);
+        bytes.extend_from_slice(&status.spaced());
+        bytes.extend_from_slice(status.reason().as_bytes());
         let reason = (12, bytes.len() as u16);
         bytes.extend_from_slice(b"\r\n");
         let mut lines = Lines::new();
@@ -116,15 +117,24 @@ impl Response {
 
     /// The bytes to send.
     pub fn to_bytes(&self) -> Bytes {
-        let mut out = Vec::with_capacity(self.headers.capacity());
+        self.write(self.headers.copied_buffer())
+    }
+
+    /// As [`Response::to_bytes`], in the buffer that holds the edits: one allocation for both.
+    pub fn into_bytes(mut self) -> Bytes {
+        let buffer = self.headers.take_buffer();
+        self.write(buffer)
+    }
+
+    fn write(&self, buffer: Vec<u8>) -> Bytes {
+        let code = self.status.spaced();
+        let (code, reason) = match self.reason {
+            REWRITTEN => (&code[..], self.status.reason().as_bytes()),
+            (_, end) => (&self.headers.bytes[VERSION.len()..usize::from(end)], &b""[..]),
+        };
         // RFC 3261 §7.1: in capitals, however it came.
-        out.extend_from_slice(VERSION);
-        match self.reason {
-            REWRITTEN => self.status.write(&mut out),
-            (_, end) => out.extend_from_slice(&self.headers.bytes[VERSION.len()..usize::from(end)]),
-        }
-        out.extend_from_slice(b"\r\n");
-        self.headers.finish(self.body, out)
+        let first = [VERSION, code, reason, b"\r\n"];
+        self.headers.write(buffer, first, self.headers.body_bytes(self.body))
     }
 }
 

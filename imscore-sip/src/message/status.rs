@@ -56,11 +56,10 @@ statuses! {
 }
 
 impl StatusCode {
-    /// Appends the code and its reason phrase, a space in front of each.
-    pub(super) fn write(self, out: &mut Vec<u8>) {
+    /// The code as it stands in a status line, between spaces.
+    pub(super) fn spaced(self) -> [u8; 5] {
         let digit = |place: u16| b'0' + (self.0 / place % 10) as u8;
-        out.extend_from_slice(&[b' ', digit(100), digit(10), digit(1), b' ']);
-        out.extend_from_slice(self.reason().as_bytes());
+        [b' ', digit(100), digit(10), digit(1), b' ']
     }
 
     /// `None` outside 100 to 699.

@@ -40,6 +40,11 @@ impl Part {
         self.from as usize
     }
 
+    /// Its place.
+    pub(crate) fn range(self) -> std::ops::Range<usize> {
+        self.from as usize..self.to as usize
+    }
+
     /// The part, where it is there.
     pub(crate) fn find(self, text: &str) -> Option<&str> {
         text.get(self.from as usize..self.to as usize)

@@ -6,6 +6,8 @@
 //!         worker
 //! ```
 
+use std::fmt;
+
 /// What RFC 3261 §8.1.1.7 starts every branch with.
 pub(super) const COOKIE: &str = "z9hG4bK";
 
@@ -35,9 +37,10 @@ impl Branch {
         };
         Some(Branch { worker: hex(worker)? as u8, slot: hex(slot)? as u32, random: hex(random)?, loop_key })
     }
+}
 
-    /// Appends the branch to a Via.
-    pub(super) fn write(&self, via: &mut String) {
+impl fmt::Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [b'.'; 35];
         write_hex(&mut digits[..2], u64::from(self.worker));
         write_hex(&mut digits[2..10], u64::from(self.slot));
@@ -47,8 +50,8 @@ impl Branch {
             write_hex(&mut digits[27..], u64::from(key));
             end = 35;
         }
-        via.push_str(COOKIE);
-        via.push_str(std::str::from_utf8(&digits[..end]).unwrap_or_default());
+        f.write_str(COOKIE)?;
+        f.write_str(std::str::from_utf8(&digits[..end]).unwrap_or_default())
     }
 }
 
@@ -91,9 +94,7 @@ mod tests {
     use super::*;
 
     fn check(branch: Branch, text: &str) {
-        let mut written = String::new();
-        branch.write(&mut written);
-        assert_eq!(written, text);
+        assert_eq!(branch.to_string(), text);
         assert_eq!(Branch::read(text), Some(branch));
     }
 

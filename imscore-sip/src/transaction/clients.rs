@@ -462,15 +462,9 @@ impl Client {
 
 /// Puts our Via on top of a request.
 pub(super) fn push_via(request: &mut Request, transport: Transport, sent_by: &str, branch: Branch) {
-    let mut via = String::with_capacity(64 + sent_by.len());
-    for part in ["SIP/2.0/", transport.as_str(), " ", sent_by, ";branch="] {
-        via.push_str(part);
-    }
-    branch.write(&mut via);
-    if !transport.is_reliable() {
-        via.push_str(";rport");
-    }
-    request.headers.push_front_raw(Name::VIA, via.as_bytes());
+    let rport = if transport.is_reliable() { "" } else { ";rport" };
+    let via = format_args!("SIP/2.0/{} {sent_by};branch={branch}{rport}", transport.as_str());
+    request.headers.push_front_text(Name::VIA, via);
 }
 
 /// RFC 3261 §18.1.2: the top Via of a response is the one that we sent. Nearly all peers give it back as it was

@@ -10,12 +10,12 @@ use crate::transport::Transport;
 
 /// A CANCEL for the INVITE that was sent as `invite`.
 pub(super) fn cancel(invite: &Bytes) -> Option<Bytes> {
-    Some(build(&sent(invite)?, &Method::Cancel, None).to_bytes())
+    Some(build(&sent(invite)?, &Method::Cancel, None).into_bytes())
 }
 
 /// An ACK for a response from 300 to 699 to the INVITE that was sent as `invite`: its To is that of the response.
 pub(super) fn ack(invite: &Bytes, response: &Response) -> Option<Bytes> {
-    Some(build(&sent(invite)?, &Method::Ack, response.headers.raw(Name::TO)).to_bytes())
+    Some(build(&sent(invite)?, &Method::Ack, response.headers.raw(Name::TO)).into_bytes())
 }
 
 /// The same request with a top Via, which is one of ours, for another transport and listener. Its branch stays: the peer has not
@@ -32,7 +32,7 @@ pub(super) fn over(request: &Bytes, transport: Transport, sent_by: &str) -> Opti
         let length = request.body().len().to_string();
         request.headers.push_raw(Name::CONTENT_LENGTH.as_str(), length.as_bytes());
     }
-    Some(request.to_bytes())
+    Some(request.into_bytes())
 }
 
 /// All are rare, so the bytes of the request are read again rather than its parts kept.

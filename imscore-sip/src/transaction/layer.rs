@@ -88,7 +88,7 @@ impl Transactions {
             return;
         };
         response.set_to_tag(&String::from_utf8_lossy(&hex_digits(self.keys.tag(&identity))));
-        self.out.transmit(flow, response.to_bytes(), None);
+        self.out.transmit(flow, response.into_bytes(), None);
     }
 
     /// Forgets a server transaction that will not be answered. No event follows; its request counts as new when it
@@ -152,7 +152,7 @@ impl Transactions {
             let length = request.body().len().to_string();
             request.headers.push_raw(Name::CONTENT_LENGTH.as_str(), length.as_bytes());
         }
-        request.to_bytes()
+        request.into_bytes()
     }
 
     fn handle_request(&mut self, mut request: Request, flow: Flow, now: Now) {
@@ -235,7 +235,7 @@ impl Transactions {
             let seconds = self.out.random() % 10 + 1;
             response.headers.push_raw(Name::RETRY_AFTER.as_str(), seconds.to_string().as_bytes());
         }
-        self.out.transmit(flow, response.to_bytes(), None);
+        self.out.transmit(flow, response.into_bytes(), None);
     }
 }
 

@@ -393,7 +393,7 @@ impl Server {
             let length = response.body().len();
             response.headers.push_raw(Name::CONTENT_LENGTH.as_str(), length.to_string().as_bytes());
         }
-        let bytes = response.to_bytes();
+        let bytes = response.into_bytes();
         self.kept = if keep && !self.leg.reliable { Kept::Response(bytes.clone()) } else { Kept::Nothing };
         self.transmit(bytes, id, out);
     }

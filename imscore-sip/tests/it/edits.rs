@@ -221,6 +221,7 @@ proptest! {
                 body = number.to_string();
             }
             let written = String::from_utf8(request.to_bytes().to_vec()).unwrap();
+            prop_assert_eq!(request.clone().into_bytes(), &written);
             let (start, rest) = written.split_once("\r\n").unwrap();
             prop_assert_eq!(start, format!("INVITE {target} SIP/2.0"));
             let block = rest.strip_suffix(&body).and_then(|rest| rest.strip_suffix("\r\n"));
