@@ -7,7 +7,10 @@ use hashbrown::{HashMap, HashSet};
 use super::asked::{Asked, Challenged, Outcome, Purpose};
 use super::call::{self, Call, CallHandle};
 use super::event::{Event, NotSent, RequestHandle};
+use super::notifier::{Watcher, Wish};
 use super::registration::Registration;
+use super::subscriber::Subscribed;
+use super::usage::UsageId;
 use super::{Config, body};
 use crate::dialog::{Dialog, DialogId};
 use crate::engine::{Engine, Output, Ticket};
@@ -30,7 +33,7 @@ use crate::wheel::Wheel;
 /// answers 400, 405, 415, 420, 422, 481, 482, 488, 491 or 500 where its clause says so (RFC 3261 §8.2, §12.2.2, §14.2); it
 /// makes provisional responses reliable where the caller wants it, and repeats a 2xx until its ACK comes, for 64*T1
 /// (§13.3.1.4). On *both* sides: To tags, Contacts, CSeq, offers and answers, session timers, 491 and the next attempt, CANCEL,
-/// BYE. *Registered*: it refreshes in time, and comes back after a failure. Challenges are answered twice at most, and for one
+/// BYE. It *subscribes* and *notifies* (RFC 6665), and *refers* and is referred (RFC 3515). *Registered*: it refreshes in time, and comes back after a failure. Challenges are answered twice at most, and for one
 /// realm.
 ///
 /// A call that nobody ends lasts: [`UserAgent::hang_up`] ends it from this side.
@@ -43,6 +46,13 @@ pub struct UserAgent {
     pub(super) waiting: HashMap<ServerId, (Id<Call>, Request), Keyed>,
     /// Other requests that wait for the owner.
     pub(super) open: HashSet<ServerId, Keyed>,
+    /// Subscriptions of ours, and of others here, by what they are known by.
+    pub(super) subscriptions: Table<Subscribed>,
+    pub(super) subscribed: HashMap<UsageId, Id<Subscribed>, Keyed>,
+    pub(super) watchers: Table<Watcher>,
+    pub(super) watched: HashMap<UsageId, Id<Watcher>, Keyed>,
+    /// SUBSCRIBE and REFER that wait for the owner.
+    pub(super) wishes: HashMap<ServerId, Wish, Keyed>,
     /// Requests of ours that wait for their responses.
     pub(super) asked: HashMap<transaction::ClientId, Asked, Keyed>,
     pub(super) unreachable: Table<(Request, Purpose)>,
@@ -60,15 +70,19 @@ pub struct UserAgent {
 pub(super) enum Alarm {
     Call(Id<Call>, call::Alarm),
     Registration(Id<Registration>),
+    Subscription(Id<Subscribed>),
+    Watcher(Id<Watcher>),
     /// A request had no way to go.
     Unreachable(Id<(Request, Purpose)>),
 }
 
 /// Methods that an agent knows by itself.
-const METHODS: [Method; 6] = [Method::Ack, Method::Bye, Method::Cancel, Method::Invite, Method::Prack, Method::Update];
+const METHODS: [Method; 7] =
+    [Method::Ack, Method::Bye, Method::Cancel, Method::Invite, Method::Notify, Method::Prack, Method::Update];
 
-/// Extensions that it knows by itself.
+/// Extensions that it knows by itself, and those of an agent that takes REFER (RFC 4488, RFC 7614).
 const EXTENSIONS: [&str; 3] = ["100rel", "replaces", "timer"];
+const OF_REFER: [&str; 2] = ["norefersub", "nosub"];
 
 impl UserAgent {
     /// A user agent without calls.
@@ -80,6 +94,11 @@ impl UserAgent {
             dialogs: HashMap::with_hasher(keyed),
             waiting: HashMap::with_hasher(keyed),
             open: HashSet::with_hasher(keyed),
+            subscriptions: Table::default(),
+            subscribed: HashMap::with_hasher(keyed),
+            watchers: Table::default(),
+            watched: HashMap::with_hasher(keyed),
+            wishes: HashMap::with_hasher(keyed),
             asked: HashMap::with_hasher(keyed),
             unreachable: Table::default(),
             registrations: Table::default(),
@@ -160,11 +179,13 @@ impl UserAgent {
     }
 
     pub(super) fn methods(&self) -> impl Iterator<Item = Method> {
-        METHODS.into_iter().chain(self.config.methods.iter().cloned())
+        let subscribe = (!self.config.events.is_empty()).then_some(Method::Subscribe);
+        METHODS.into_iter().chain(subscribe).chain(self.config.methods.iter().cloned())
     }
 
     pub(super) fn extensions(&self) -> impl Iterator<Item = &str> {
-        EXTENSIONS.into_iter().chain(self.config.supported.iter().map(|tag| tag.as_ref()))
+        let of_refer = OF_REFER.iter().filter(|_| self.config.methods.contains(&Method::Refer)).copied();
+        EXTENSIONS.into_iter().chain(of_refer).chain(self.config.supported.iter().map(|tag| tag.as_ref()))
     }
 
     pub(super) fn timers(&self, flow: Option<&Flow>) -> Timers {
@@ -194,6 +215,7 @@ impl UserAgent {
             }
             Below::ServerEnded { id } => {
                 self.open.remove(&id);
+                self.wishes.remove(&id);
             }
             Below::Unacknowledged { .. } | Below::Undelivered { .. } => {}
         }
@@ -206,6 +228,8 @@ impl UserAgent {
             Alarm::Call(key, call::Alarm::Session) => self.on_session_timer(key, now),
             Alarm::Call(key, call::Alarm::Retry) => self.offer_again(key, now),
             Alarm::Registration(key) => self.register_again(key, now),
+            Alarm::Subscription(key) => self.on_subscription_alarm(key, now),
+            Alarm::Watcher(key) => self.on_watcher_alarm(key, now),
             Alarm::Unreachable(id) => {
                 if let Some((request, purpose)) = self.unreachable.remove(id) {
                     self.conclude(&request, purpose, Outcome::Failed(Cause::Transport), now);

@@ -3,8 +3,10 @@
 use super::UserAgent;
 use super::agent::Alarm;
 use super::call::{Call, Stage};
-use super::event::{Event, RequestHandle};
+use super::event::{Event, RequestHandle, Unsubscribed};
+use super::notifier::Watcher;
 use super::registration::Registration;
+use super::subscriber::Subscribed;
 use crate::dialog::DialogId;
 use crate::header::{Allow, CSeq, CallId, Contact, From, MaxForwards, Name, Route, Supported, To, TypedHeader};
 use crate::message::{Method, Request, Response, StatusCode};
@@ -38,6 +40,10 @@ pub(super) enum Purpose {
     Bye,
     /// To register.
     Register(Id<Registration>),
+    /// To subscribe, or in its dialog to refresh that or take it back.
+    Subscribe(Id<Subscribed>, Option<DialogId>),
+    /// To notify.
+    Notify(Id<Watcher>),
     /// The owner's own.
     Own(RequestHandle),
 }
@@ -78,6 +84,15 @@ impl Outcome {
                 status == StatusCode::CALL_TRANSACTION_DOES_NOT_EXIST || status == StatusCode::REQUEST_TIMEOUT
             }
             Outcome::Failed(_) => true,
+        }
+    }
+}
+
+impl std::convert::From<Outcome> for Unsubscribed {
+    fn from(outcome: Outcome) -> Unsubscribed {
+        match outcome {
+            Outcome::Response(response) => Unsubscribed::Refused(Box::new(response)),
+            Outcome::Failed(cause) => Unsubscribed::Failed(cause),
         }
     }
 }
@@ -208,6 +223,9 @@ impl UserAgent {
         let Some(asked) = self.asked.remove(&id) else { return };
         if let Some(again) = self.authorized(&asked, &response) {
             let purpose = again.purpose.clone();
+            if let Purpose::Subscribe(key, None) = &purpose {
+                self.subscription_begins_with(*key, &again.request);
+            }
             let id = self.dispatch(again, now);
             return self.is_asked_again(&purpose, id);
         }
@@ -225,7 +243,11 @@ impl UserAgent {
     fn authorized(&mut self, asked: &Asked, response: &Response) -> Option<Asked> {
         let is_challenge =
             [StatusCode::UNAUTHORIZED, StatusCode::PROXY_AUTHENTICATION_REQUIRED].contains(&response.status());
-        let in_dialog = matches!(asked.purpose, Purpose::Within(..) | Purpose::Bye);
+        let in_dialog = match &asked.purpose {
+            Purpose::Within(..) | Purpose::Bye | Purpose::Subscribe(_, Some(_)) | Purpose::Notify(_) => true,
+            Purpose::Subscribe(key, None) => self.is_within_call(*key),
+            Purpose::Invite(_) | Purpose::Register(_) | Purpose::Own(_) => false,
+        };
         if !is_challenge || asked.rounds >= ROUNDS || in_dialog && !self.config.answers_in_dialog {
             return None;
         }
@@ -245,6 +267,8 @@ impl UserAgent {
         match &asked.purpose {
             Purpose::Within(call, dialog, _) => Some(self.calls.get_mut(*call)?.leg_of(dialog)?.dialog.next_sequence()),
             Purpose::Register(key) => Some(self.registrations.get_mut(*key)?.next_sequence()),
+            Purpose::Subscribe(key, dialog) => self.next_subscribe_number(*key, dialog.as_ref(), &asked.request),
+            Purpose::Notify(key) => self.next_notify_number(*key),
             // A call that was hung up is not made anew.
             Purpose::Invite(key) if self.calls.get(*key).is_none() => None,
             Purpose::Invite(_) | Purpose::Bye | Purpose::Own(_) => Some(asked.request.headers.cseq().ok()?.number + 1),
@@ -264,7 +288,12 @@ impl UserAgent {
                     call.reinvite = Some(id);
                 }
             }
-            Purpose::Within(..) | Purpose::Bye | Purpose::Register(_) | Purpose::Own(_) => {}
+            Purpose::Within(..)
+            | Purpose::Bye
+            | Purpose::Register(_)
+            | Purpose::Subscribe(..)
+            | Purpose::Notify(_)
+            | Purpose::Own(_) => {}
         }
     }
 
@@ -277,6 +306,8 @@ impl UserAgent {
             Purpose::Within(key, dialog, Within::Prack) => self.on_prack_outcome(key, &dialog, outcome),
             Purpose::Within(_, _, Within::Own(handle)) | Purpose::Own(handle) => self.tell_outcome(handle, outcome),
             Purpose::Register(key) => self.on_register_outcome(key, outcome, now),
+            Purpose::Subscribe(key, dialog) => self.on_subscribe_outcome(key, request, dialog, outcome, now),
+            Purpose::Notify(key) => self.on_notify_outcome(key, &outcome),
             Purpose::Bye => {}
         }
     }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::notifier::{Watcher, WatcherHandle};
+use super::subscriber::Subscribed;
 use crate::dialog::{Dialog, DialogId, Received, Reliable, Repetition, SessionTimer, Terms};
 use crate::header::RAck;
 use crate::message::{Request, Response};
@@ -18,6 +20,9 @@ pub struct CallHandle(pub(super) Id<Call>);
 
 /// Branches of one INVITE that are kept track of; those above are ended when they answer.
 pub(super) const BRANCHES: usize = 16;
+
+/// Subscriptions that live in the dialog of one call, each way.
+pub(super) const USAGES: usize = 8;
 
 /// Responses that wait for the PRACK of the one before.
 pub(super) const QUEUE: usize = 8;
@@ -41,6 +46,11 @@ pub(super) struct Call {
     /// Our last re-INVITE.
     pub(super) reinvite: Option<ClientId>,
     pub(super) alarms: [Option<TimerHandle>; 4],
+    /// Subscriptions in its dialog, ours and theirs.
+    pub(super) watching: Vec<Id<Subscribed>>,
+    pub(super) watchers: Vec<Id<Watcher>>,
+    /// Who asked for this call, and wants to know how it goes.
+    pub(super) reports_to: Option<WatcherHandle>,
 }
 
 /// What a call waits for, by its place in [`Call::alarms`].
@@ -142,6 +152,9 @@ impl Call {
             terms: None,
             reinvite: None,
             alarms: [None; 4],
+            watching: Vec::new(),
+            watchers: Vec::new(),
+            reports_to: None,
         }
     }
 

@@ -31,6 +31,7 @@ impl UserAgent {
                 return Err(NotSent::Gone);
             }
             if response.status().is_final() {
+                self.wishes.remove(&id);
                 self.open.remove(&id);
             }
             self.reply(id, response, now);
@@ -61,13 +62,18 @@ impl UserAgent {
             return self.reply(id, response, now);
         }
         let dialog = DialogId::of_request(&request);
+        let is_subscribe = request.is(&Method::Subscribe) && !self.config.events.is_empty();
         match dialog.as_ref().and_then(|dialog| self.call_of(dialog)) {
             Some(call) => self.on_request_within(call, id, request, flow, now),
+            None if request.is(&Method::Notify) && self.on_notify(id, &request, None, now) => {}
+            None if request.is(&Method::Notify) => self.on_unknown_notify(id, request, flow, None, now),
+            None if is_subscribe => self.on_subscribe(id, request, flow, None, now),
             // RFC 3261 §12.2.2, §15.1.2; RFC 3262 §3, RFC 3311 §5.2.
             None if dialog.is_some() || [Method::Bye, Method::Prack, Method::Update].contains(&request.method()) => {
                 self.refuse(id, &request, StatusCode::CALL_TRANSACTION_DOES_NOT_EXIST, now);
             }
             None if request.is(&Method::Invite) => self.on_invite(id, request, flow, now),
+            None if request.is(&Method::Refer) => self.on_refer(id, request, flow, None, now),
             None => self.pass_on(id, request, flow, None),
         }
     }

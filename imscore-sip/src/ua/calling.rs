@@ -12,7 +12,7 @@ use crate::now::Now;
 use crate::proxy::route;
 use crate::sdp::{Carrier, SessionDescription, Side, Step};
 use crate::table::Id;
-use crate::transaction::ClientId;
+use crate::transaction::{Cause, ClientId};
 use crate::transport::Flow;
 use crate::uri::Uri;
 
@@ -73,6 +73,7 @@ impl UserAgent {
             Some(acknowledged) => self.send_prack(key, &dialog, acknowledged, None, now),
             None => {}
         }
+        self.report(key, response.status(), now);
         self.events.push_back(Event::Progress { call: CallHandle(key), response });
     }
 
@@ -131,7 +132,12 @@ impl UserAgent {
         let Some(dialog) = DialogId::of_response(&response) else { return };
         let key = match purpose {
             Purpose::Invite(key) | Purpose::Within(key, _, Within::Invite) => key,
-            Purpose::Within(..) | Purpose::Bye | Purpose::Register(_) | Purpose::Own(_) => return,
+            Purpose::Within(..)
+            | Purpose::Bye
+            | Purpose::Register(_)
+            | Purpose::Subscribe(..)
+            | Purpose::Notify(_)
+            | Purpose::Own(_) => return,
         };
         if self.acknowledge_again(key, &dialog, &request) {
             return;
@@ -142,7 +148,12 @@ impl UserAgent {
             }
             Purpose::Within(..) => self.on_reinvite_success(key, &dialog, &request, &response, now),
             // Of a call that is over, or of another branch than the one that was first (RFC 3261 §13.2.2.4).
-            Purpose::Invite(_) | Purpose::Bye | Purpose::Register(_) | Purpose::Own(_) => {
+            Purpose::Invite(_)
+            | Purpose::Bye
+            | Purpose::Register(_)
+            | Purpose::Subscribe(..)
+            | Purpose::Notify(_)
+            | Purpose::Own(_) => {
                 self.end_unwanted(&request, &response, now);
             }
         }
@@ -184,6 +195,7 @@ impl UserAgent {
         leg.timer = SessionTimer::of_response(&response.headers);
         if self.acknowledge(key, dialog, request, &response, now) {
             self.arm_session(key, now);
+            self.report(key, response.status(), now);
             self.events.push_back(Event::Answered { call: CallHandle(key), response });
         }
     }
@@ -279,6 +291,12 @@ impl UserAgent {
             }
             return;
         }
+        let status = match &outcome {
+            Outcome::Response(response) => response.status(),
+            Outcome::Failed(Cause::Timeout) => StatusCode::REQUEST_TIMEOUT,
+            Outcome::Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        self.report(key, status, now);
         self.end_with(
             key,
             match outcome {

@@ -1,5 +1,7 @@
 //! What a user agent is built with.
 
+use std::time::Duration;
+
 use bytestring::ByteString;
 
 use crate::auth::Login;
@@ -29,6 +31,12 @@ pub struct Config {
     pub user: ByteString,
     /// Calls at one time, those that ring among them. Above it an INVITE gets 486.
     pub calls: usize,
+    /// Packages of events that the owner notifies of. A SUBSCRIBE for others gets 489.
+    pub events: Vec<ByteString>,
+    /// Subscriptions of others at one time, those that wait for the owner among them. Above it a SUBSCRIBE or REFER gets 503.
+    pub subscriptions: usize,
+    /// How long they hold: below the first a SUBSCRIBE gets 423, above the second it gets less than it asks for.
+    pub subscribed_for: (Duration, Duration),
     /// Methods that the owner serves beside those that the agent knows by itself. Others get 405.
     pub methods: Vec<Method>,
     /// Option tags that a Require may name beside those that the agent knows by itself. Others get 420.
@@ -42,7 +50,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults, over this transaction layer: 10,000 calls, MESSAGE and OPTIONS, no login.
+    /// The defaults, over this transaction layer: 10,000 calls, as many subscriptions, MESSAGE and OPTIONS, no login.
     pub fn new(transactions: transaction::Config) -> Config {
         Config {
             transactions,
@@ -52,6 +60,9 @@ impl Config {
             instance: None,
             user: ByteString::from_static("callee"),
             calls: 10_000,
+            events: Vec::new(),
+            subscriptions: 10_000,
+            subscribed_for: (Duration::from_secs(60), Duration::from_secs(3_600)),
             methods: vec![Method::Message, Method::Options],
             supported: Vec::new(),
             session_timer: None,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{CallHandle, RegistrationHandle};
+use super::{CallHandle, RegistrationHandle, SubscriptionHandle, WatcherHandle};
+use crate::dialog::Again;
+use crate::header::{RetryAfter, SubscriptionState};
 use crate::message::{Request, Response};
 use crate::sdp::{ExchangeError, SdpError};
 use crate::transaction::{Cause, ServerId};
@@ -17,7 +19,9 @@ pub struct RequestHandle(pub(super) u64);
 #[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// A request that waits for [`UserAgent::respond`](super::UserAgent::respond): an INVITE, which begins a call; a re-INVITE
-    /// or UPDATE with an offer, which goes on with one; or another of [`Config::methods`](super::Config::methods).
+    /// or UPDATE with an offer, which goes on with one; a SUBSCRIBE for one of [`Config::events`](super::Config::events), which
+    /// [`UserAgent::admit`](super::UserAgent::admit) takes; a REFER, which [`UserAgent::follow`](super::UserAgent::follow) does;
+    /// or another of [`Config::methods`](super::Config::methods).
     Request {
         /// Its transaction.
         id: ServerId,
@@ -92,6 +96,31 @@ pub enum Event {
         /// Why not.
         cause: Cause,
     },
+    /// A notifier tells what it was asked for.
+    Notified {
+        /// Which of our subscriptions.
+        subscription: SubscriptionHandle,
+        /// The NOTIFY, which has been answered. Where the SUBSCRIBE was forked, its From tag tells who notifies.
+        notify: Request,
+    },
+    /// A subscription of ours is over, other than by [`UserAgent::unsubscribe`](super::UserAgent::unsubscribe).
+    Unsubscribed {
+        /// Which.
+        subscription: SubscriptionHandle,
+        /// How it came to its end.
+        by: Unsubscribed,
+    },
+    /// A subscriber has refreshed its subscription, or taken it back: a NOTIFY is due
+    /// ([`UserAgent::notify`](super::UserAgent::notify); RFC 6665 §4.2.1.2).
+    Watched {
+        /// Which.
+        watcher: WatcherHandle,
+    },
+    /// The subscription of somebody else is over: its time is, or it could not be notified any more (RFC 6665 §4.2.2).
+    WatcherGone {
+        /// Which.
+        watcher: WatcherHandle,
+    },
     /// A registration holds, or was refreshed.
     Registered {
         /// Which.
@@ -131,6 +160,36 @@ pub enum Ended {
     Replaced,
 }
 
+/// How a subscription of ours came to its end.
+#[derive(Debug)]
+pub enum Unsubscribed {
+    /// The SUBSCRIBE or REFER was refused.
+    Refused(Box<Response>),
+    /// No final response came.
+    Failed(Cause),
+    /// The notifier has ended it.
+    Terminated(SubscriptionState),
+    /// No NOTIFY came in its time: none at first (Timer N, RFC 6665 §4.1.2.4), or none after a refresh.
+    Expired,
+    /// The REFER was taken, and nothing will be told of it, as we asked for (RFC 4488 §4).
+    Silent,
+}
+
+impl Unsubscribed {
+    /// When to subscribe again (RFC 6665 §4.1.3).
+    pub fn again(&self) -> Again {
+        match self {
+            Unsubscribed::Terminated(state) => Again::of(state),
+            Unsubscribed::Expired => Again::Now,
+            Unsubscribed::Refused(response) => match response.headers.first() {
+                Ok(RetryAfter(seconds)) => Again::After(Duration::from_secs(seconds.into())),
+                Err(_) => Again::Never,
+            },
+            Unsubscribed::Failed(_) | Unsubscribed::Silent => Again::Never,
+        }
+    }
+}
+
 /// Why nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -138,6 +197,9 @@ pub enum NotSent {
     /// There is no such call, or nothing that waits for this.
     #[error("nothing waits for it")]
     Gone,
+    /// The REFER asks for something else than a call.
+    #[error("it asks for no call")]
+    NoCall,
     /// The description comes at the wrong time, or does not go with the one before.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),

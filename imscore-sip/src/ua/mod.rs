@@ -1,6 +1,6 @@
 //! User agents: what a phone or a server at the end of a call does on top of transactions and dialogs.
 //!
-//! [`UserAgent`] is one engine for both sides: it registers, calls, is called, and speaks within calls. Its owner decides
+//! [`UserAgent`] is one engine for both sides: it registers, calls, is called, and speaks within calls; it subscribes, and notifies. Its owner decides
 //! what has more than one right answer; the rest it does by itself. [`Locations`] is what a registrar keeps
 //! (RFC 3261 §10.3).
 //!
@@ -38,14 +38,20 @@ mod calling;
 mod config;
 mod event;
 mod locations;
+mod notifier;
+mod referral;
 mod registration;
 mod session;
+mod subscriber;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use agent::UserAgent;
 pub use call::CallHandle;
 pub use config::Config;
-pub use event::{Ended, Event, NotSent, RequestHandle};
+pub use event::{Ended, Event, NotSent, RequestHandle, Unsubscribed};
 pub use locations::{Locations, Terms};
+pub use notifier::WatcherHandle;
 pub use registration::{Binding, RegistrationHandle};
+pub use subscriber::SubscriptionHandle;

@@ -136,7 +136,18 @@ impl UserAgent {
 
     /// Takes a call off the tables, with its timers and the requests that waited for the owner.
     pub(super) fn forget(&mut self, key: Id<Call>) -> Option<Call> {
-        let call = self.calls.remove(key)?;
+        let mut call = self.calls.remove(key)?;
+        self.report_to(call.reports_to.take(), StatusCode::REQUEST_TERMINATED, self.last_input());
+        for key in std::mem::take(&mut call.watching) {
+            if let Some(found) = self.subscriptions.get_mut(key) {
+                found.outlive(&mut call);
+            }
+        }
+        for key in std::mem::take(&mut call.watchers) {
+            if let Some(found) = self.watchers.get_mut(key) {
+                found.seat.outlive(&mut call);
+            }
+        }
         for leg in &call.legs {
             self.dialogs.remove(leg.dialog.id());
         }
@@ -197,14 +208,19 @@ impl UserAgent {
             Method::Invite => self.on_reinvite(key, id, request, flow, now),
             Method::Update => self.on_update(key, &dialog, id, request, flow, now),
             Method::Prack => self.on_prack(key, id, request, now),
+            Method::Notify => {
+                if !self.on_notify(id, &request, Some(key), now) {
+                    self.on_unknown_notify(id, request, flow, Some(key), now);
+                }
+            }
+            Method::Refer => self.on_refer(id, request, flow, Some(key), now),
+            Method::Subscribe if !self.config.events.is_empty() => self.on_subscribe(id, request, flow, Some(key), now),
             Method::Ack
             | Method::Cancel
             | Method::Info
             | Method::Message
-            | Method::Notify
             | Method::Options
             | Method::Publish
-            | Method::Refer
             | Method::Register
             | Method::Subscribe
             | Method::Extension(_) => self.pass_on(id, request, flow, Some(CallHandle(key))),

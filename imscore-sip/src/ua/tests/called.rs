@@ -236,7 +236,7 @@ fn requests_of_no_dialog_get_481() {
         "alice -> bob  BYE sip:bob@ims.example
          bob -> alice  481
          alice -> bob  INFO sip:bob@ims.example
-         bob -> alice  405  Allow='ACK, BYE, CANCEL, INVITE, PRACK, UPDATE, MESSAGE, OPTIONS'
+         bob -> alice  405  Allow='ACK, BYE, CANCEL, INVITE, NOTIFY, PRACK, UPDATE, MESSAGE, OPTIONS'
          alice -> bob  OPTIONS sip:bob@ims.example To=<sip:bob@ims.example>;tag=unknown
          bob -> alice  481
          alice -> bob  ACK sip:bob@ims.example To=<sip:bob@ims.example>;tag=unknown

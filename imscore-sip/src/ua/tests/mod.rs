@@ -1,7 +1,10 @@
 mod called;
 mod calling;
+mod notifier;
+mod referral;
 mod registration;
 mod session;
+mod subscriber;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -119,6 +122,16 @@ fn text(event: &Event) -> String {
         Event::Ended { by, .. } => format!("{by:?}"),
         Event::Response { response, .. } => format!("response {}", status(response)),
         Event::Failed { cause, .. } => format!("{cause:?}"),
+        Event::Notified { notify, .. } => {
+            let state = notify.headers.raw("Subscription-State").map(String::from_utf8_lossy).unwrap_or_default();
+            format!("notified {state}")
+        }
+        Event::Unsubscribed { by: super::Unsubscribed::Refused(response), .. } => {
+            format!("refused {}", status(response))
+        }
+        Event::Unsubscribed { by, .. } => format!("unsubscribed {by:?}"),
+        Event::Watched { .. } => "watched".to_owned(),
+        Event::WatcherGone { .. } => "gone".to_owned(),
         Event::Registered { expires, .. } => format!("registered {}", expires.as_secs()),
         Event::Unregistered { response, again, .. } => {
             format!("unregistered {:?} {}", response.as_ref().map(status), again.is_some())

@@ -1,0 +1,46 @@
+//! One registration in the hands of its owner.
+
+use tokio::sync::watch;
+
+use super::desk::Line;
+use crate::message::Response;
+use crate::ua::RegistrationHandle;
+
+/// Where a registration stands.
+#[derive(Clone)]
+pub(super) enum Registered {
+    Waiting,
+    Holds,
+    Lost(Option<Box<Response>>),
+}
+
+/// A registration. Dropping it takes it back.
+pub struct Registration {
+    pub(super) line: Line,
+    pub(super) handle: RegistrationHandle,
+    pub(super) status: watch::Receiver<Registered>,
+}
+
+impl Registration {
+    /// True while the registrar holds it, as far as is known.
+    pub fn holds(&self) -> bool {
+        matches!(*self.status.borrow(), Registered::Holds)
+    }
+
+    /// Waits until it is lost, or holds again.
+    pub async fn changed(&mut self) -> bool {
+        // Without a phone there is nothing to wait for.
+        let _ = self.status.changed().await;
+        self.holds()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let handle = self.handle;
+        self.line.tell(move |desk, agent, now| {
+            desk.registrations.remove(&handle);
+            agent.unregister(handle, now);
+        });
+    }
+}
