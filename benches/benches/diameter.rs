@@ -7,7 +7,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use imscore_hss::cx::{
     Answer, AnswerHead, MultimediaAuthAnswer, MultimediaAuthRequest, Outcome, Request, RequestHead, SipAuthDataItem,
-    SipDigestAuthenticate, SupportedFeatures, UserAuthorizationRequest, UserData, features, scheme,
+    SipDigestAuthenticate, SupportedFeatures, UserAuthorizationRequest, features, scheme,
 };
 use imscore_hss::diameter::dictionary::TGPP;
 use imscore_hss::diameter::{ApplicationId, Message, Origin, Secret};
@@ -128,18 +128,16 @@ async fn connected() -> (CxHss, imscore_hss::MultimediaAuthRequest) {
     let subscriber = Subscription::new(private.clone(), [public.clone()], Credentials::Digest(digest));
     let hss = Hss::with_subscribers(subscriber).expect("one subscriber");
     let node = |host: &str, peer| Settings::new(Origin::new(host, REALM), vec![(TGPP, ApplicationId::CX)], vec![peer]);
-    // A question for credentials carries no profile.
-    let user_data = UserData { read: |_| None, write: |_| Vec::new() };
     let listen = Some(([127, 0, 0, 1], 0).into());
     let there = Diameter::start(node(HSS, PeerSettings::accept(HOST, REALM)), listen).await;
     let (there, requests) = there.expect("a free port");
     let address = there.local_addr().expect("it listens").to_string();
-    tokio::spawn(serve_cx(there, requests, hss, user_data));
+    tokio::spawn(serve_cx(there, requests, hss));
     let here = Diameter::start(node(HOST, PeerSettings::connect(HSS, REALM, address)), None).await;
     let (here, requests) = here.expect("nothing to listen on");
     assert!(here.until_up(HSS).await);
     let scscf: ServerName = "sip:scscf.ims.example".parse().expect("a name");
-    let cx = CxHss::new(here, requests, CxSettings::new(REALM, scscf.clone(), user_data));
+    let cx = CxHss::new(here, requests, CxSettings::new(REALM, scscf.clone()));
     (cx, imscore_hss::MultimediaAuthRequest::new(private, public, scscf))
 }
 

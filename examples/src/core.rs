@@ -21,7 +21,6 @@ use imscore_sip::tokio::seed;
 use imscore_sip::transaction::Timers;
 use imscore_sip::transport::Side;
 
-use crate::hss::user_data;
 use crate::http::{self, Operations, Provisioning, Server, Token};
 use crate::metrics::{Metrics, Page};
 use crate::settings::{self, Settings};
@@ -118,7 +117,7 @@ async fn hss(settings: &Settings) -> Result<Asked> {
     node.watchdog = seconds(settings.hss.watchdog_seconds);
     let (diameter, requests) = Diameter::start(node, None).await?;
     let scscf: ServerName = format!("sip:{}", settings.in_home_domain(&settings.scscf.name)).parse()?;
-    let cache = CxHss::new(diameter.clone(), requests, CxSettings::new(realm, scscf, user_data()));
+    let cache = CxHss::new(diameter.clone(), requests, CxSettings::new(realm, scscf));
     Ok(Asked { cache: Arc::new(cache), own: None, diameter: Some(diameter) })
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use imscore_cscf::Drain;
-use imscore_hss::cx::UserData;
 use imscore_hss::tokio::{Diameter, serve_cx};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -42,7 +41,7 @@ impl Running {
         let (diameter, requests) = Diameter::start(settings.node(), Some(listen)).await.with_context(|| {
             format!("{listen}: Diameter cannot listen there; stop what does (`ss -ltnp` shows it), or use --listen")
         })?;
-        let serving = tokio::spawn(serve_cx(diameter.clone(), requests, hss.clone(), user_data()));
+        let serving = tokio::spawn(serve_cx(diameter.clone(), requests, hss.clone()));
         let drain = Drain::default();
         let operations = Operations {
             metrics: Arc::new(Metrics::default()),
@@ -98,13 +97,5 @@ impl Running {
         lines.push(format!("Put subscribers in: curl -X PUT http://{http}/v1/subscribers/NAME%40{domain} -d …"));
         lines.push("Ctrl-C ends it.".to_owned());
         lines.join("\n") + "\n"
-    }
-}
-
-/// Profiles as XML.
-pub(crate) fn user_data() -> UserData {
-    UserData {
-        read: |xml| imscore_hss::UserProfile::from_xml(xml).ok().map(|read| read.profile),
-        write: |profile| profile.to_xml().into_bytes(),
     }
 }

@@ -34,7 +34,8 @@ pub enum HssEvent {
 pub struct RegistrationTermination {
     /// Whose subscription it is.
     pub private_identity: PrivateIdentity,
-    /// The identities to deregister, with all that were registered together with them.
+    /// The identities to deregister, with all that were registered together with them; none named: all that the private
+    /// identity has registered, as far as who hears of it knows them.
     pub public_identities: Vec<PublicIdentity>,
     /// The S-CSCF that this is for: a listener of another name leaves it alone.
     pub server_name: ServerName,
@@ -76,16 +77,22 @@ pub struct PushProfile {
     pub private_identity: PrivateIdentity,
     /// The S-CSCF that this is for: a listener of another name leaves it alone.
     pub server_name: ServerName,
-    /// The profile, whole.
-    pub profile: Arc<UserProfile>,
-    /// Where charging data goes, if the HSS says so.
+    /// The profile, whole, if it is another one.
+    pub profile: Option<Arc<UserProfile>>,
+    /// Where charging data goes from now on, if that is another place.
     pub charging: Option<ChargingAddresses>,
 }
 
 impl PushProfile {
     /// A new profile for what `server_name` has registered.
     pub fn new(server_name: ServerName, profile: Arc<UserProfile>) -> Self {
-        Self { private_identity: profile.private_identity.clone(), server_name, profile, charging: None }
+        let private_identity = profile.private_identity.clone();
+        Self { profile: Some(profile), ..Self::empty(server_name, private_identity) }
+    }
+
+    /// Nothing new yet: something else than the profile has changed.
+    pub fn empty(server_name: ServerName, private_identity: PrivateIdentity) -> Self {
+        Self { private_identity, server_name, profile: None, charging: None }
     }
 }
 
@@ -231,13 +238,24 @@ impl Queue {
         let earlier = self.slots.get(&slot).and_then(|place| self.events.get_mut(place));
         match (earlier, event) {
             (Some(HssEvent::RegistrationTermination(earlier)), HssEvent::RegistrationTermination(later)) => {
+                // All of them are all of them.
+                if later.public_identities.is_empty() {
+                    earlier.public_identities.clear();
+                }
+                if earlier.public_identities.is_empty() {
+                    return;
+                }
                 for identity in later.public_identities {
                     if !earlier.public_identities.contains(&identity) {
                         earlier.public_identities.push(identity);
                     }
                 }
             }
-            (_, event) => {
+            (earlier, mut event) => {
+                if let (Some(HssEvent::PushProfile(earlier)), HssEvent::PushProfile(later)) = (earlier, &mut event) {
+                    later.profile = later.profile.take().or(earlier.profile.take());
+                    later.charging = later.charging.take().or(earlier.charging.take());
+                }
                 self.arrived += 1;
                 self.events.insert(self.arrived, event);
                 if let Some(place) = self.slots.insert(slot, self.arrived) {
@@ -296,6 +314,44 @@ mod tests {
             assert_eq!(block_on(events.next()), Some(event));
         }
         assert_eq!(block_on(events.next()), None);
+    }
+
+    /// What a push leaves as it is does not undo what an earlier one has changed.
+    #[test]
+    fn pushes_add_up() {
+        let source = HssEventSource::default();
+        let mut events = source.subscribe();
+        let charging = |name: &str| {
+            let HssEvent::PushProfile(whole) = push("alice", 1) else { unreachable!() };
+            let mut push = PushProfile::empty(whole.server_name, whole.private_identity);
+            push.charging = Some(ChargingAddresses::new([name.to_owned()], []));
+            push
+        };
+        source.announce(&push("alice", 1));
+        source.announce(&HssEvent::PushProfile(charging("aaa://one")));
+        source.announce(&HssEvent::PushProfile(charging("aaa://two")));
+        source.announce(&push("alice", 2));
+        let (HssEvent::PushProfile(mut expected), HssEvent::PushProfile(profile)) =
+            (HssEvent::PushProfile(charging("aaa://two")), push("alice", 2))
+        else {
+            unreachable!()
+        };
+        expected.profile = profile.profile;
+        assert_eq!(block_on(events.next()), Some(HssEvent::PushProfile(expected)));
+        drop(source);
+        assert_eq!(block_on(events.next()), None);
+    }
+
+    /// Whether it comes first or last, a termination of all is not narrowed.
+    #[test]
+    fn a_termination_of_all() {
+        let gone = TerminationReason::Permanent;
+        for order in [[&[][..], &["tel:+1"]], [&["tel:+1"], &[]]] {
+            let source = HssEventSource::default();
+            let mut events = source.subscribe();
+            order.iter().for_each(|identities| source.announce(&termination("bob", identities, gone)));
+            assert_eq!(block_on(events.next()), Some(termination("bob", &[], gone)));
+        }
     }
 
     #[test]

@@ -10,7 +10,6 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use imscore_hss::cx::UserData;
 use imscore_hss::diameter::dictionary::TGPP;
 use imscore_hss::diameter::{ApplicationId, Origin};
 use imscore_hss::peer::{PeerSettings, Settings};
@@ -18,7 +17,7 @@ use imscore_hss::tokio::{CxHss, CxSettings, Diameter, Requests, serve_cx};
 use imscore_hss::{
     AssignmentType, Credentials, DigestCredentials, Hss, HssCache, HssEvent, LocationInfo, LocationInfoRequest,
     MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, PublicIdentity, ServerAssignmentRequest, ServerName,
-    Subscription, UserAuthorization, UserAuthorizationRequest, UserProfile,
+    Subscription, UserAuthorization, UserAuthorizationRequest,
 };
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::time::timeout;
@@ -107,10 +106,6 @@ async fn node(host: &str, port: u16) -> Result<(Diameter, Requests), Box<dyn Err
 
 /// Capabilities, the four questions, a termination, watchdogs, and the leave.
 async fn registration(port: u16) -> Result<(), Box<dyn Error>> {
-    let user_data = UserData {
-        read: |bytes| Some(UserProfile::new(str::from_utf8(bytes).ok()?.parse().ok()?, Vec::new())),
-        write: |profile| profile.private_identity.to_string().into_bytes(),
-    };
     let private: PrivateIdentity = "alice@ims.example".parse()?;
     let public: PublicIdentity = "sip:alice@ims.example".parse()?;
     let scscf: ServerName = "sip:scscf.ims.example".parse()?;
@@ -119,9 +114,9 @@ async fn registration(port: u16) -> Result<(), Box<dyn Error>> {
     let hss = Hss::with_subscribers([alice])?;
 
     let (there, requests) = node("hss.ims.example", port).await?;
-    tokio::spawn(serve_cx(there.clone(), requests, hss.clone(), user_data));
+    tokio::spawn(serve_cx(there.clone(), requests, hss.clone()));
     let (here, requests) = node("scscf.ims.example", port).await?;
-    let cx = CxHss::new(here.clone(), requests, CxSettings::new(REALM, scscf.clone(), user_data));
+    let cx = CxHss::new(here.clone(), requests, CxSettings::new(REALM, scscf.clone()));
     let mut events = cx.events();
 
     let question = UserAuthorizationRequest::new(private.clone(), public.clone(), REALM.parse()?);
@@ -130,7 +125,8 @@ async fn registration(port: u16) -> Result<(), Box<dyn Error>> {
     assert_eq!(cx.multimedia_auth(&question).await?, MultimediaAuth::Digest(digest));
     let kind = AssignmentType::Registration;
     let question = ServerAssignmentRequest::new(private.clone(), public.clone(), scscf.clone(), kind);
-    assert!(cx.server_assignment(&question).await?.profile.is_some());
+    let profile = cx.server_assignment(&question).await?.profile.ok_or("no profile")?;
+    assert_eq!(profile.default_identity(), Some(&public));
     assert_eq!(cx.location_info(&LocationInfoRequest::new(public.clone())).await?, LocationInfo::Scscf(scscf));
 
     hss.delete(&private).await?;

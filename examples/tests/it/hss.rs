@@ -34,11 +34,7 @@ pub(crate) async fn scscf(hss: SocketAddr) -> (CxHss, Diameter) {
     node.retry_most = node.retry;
     let (node, requests) = Diameter::start(node, None).await.unwrap();
     let name = "sip:scscf.ims.example".parse().unwrap();
-    let user_data = imscore_hss::cx::UserData {
-        read: |xml| imscore_hss::UserProfile::from_xml(xml).ok().map(|read| read.profile),
-        write: |profile| profile.to_xml().into_bytes(),
-    };
-    let cx = CxHss::new(node.clone(), requests, CxSettings::new("ims.example", name, user_data));
+    let cx = CxHss::new(node.clone(), requests, CxSettings::new("ims.example", name));
     assert!(timeout(SOON, node.until_up("hss.ims.example")).await.unwrap());
     (cx, node)
 }

@@ -148,14 +148,17 @@ impl Scscf {
         }
     }
 
-    /// Push-Profile-Request (TS 29.228 §6.2.2.1).
+    /// Push-Profile-Request (TS 29.228 §6.2.2.1). What it does not carry stays as it is.
     async fn take_profile(&self, call: &Call, push: PushProfile) {
-        let Some(default) = push.profile.default_identity() else { return };
+        let Some(profile) = &push.profile else { return };
+        let Some(default) = profile.default_identity() else { return };
         let change = self.registrations.change(call, default, |found| {
             let is_ours = |registration: &Registration| registration.server_name == push.server_name;
             let Some(mut registration) = found.filter(is_ours) else { return Ok::<_, Failure>(None) };
-            registration.set_profile(&push.profile);
-            registration.charging = push.charging.clone();
+            registration.set_profile(profile);
+            if push.charging.is_some() {
+                registration.charging.clone_from(&push.charging);
+            }
             Ok(Some(registration))
         });
         let _ = change.await;

@@ -18,8 +18,10 @@
 //! ```
 //!
 //! What an answer says is its [`Outcome`]. [`question`] and [`server`] translate between the commands and
-//! [`HssCache`](crate::HssCache): the one for who asks, the other for who answers.
+//! [`HssCache`](crate::HssCache): the one for who asks, the other for who answers. [`announcement`] does so for what an HSS
+//! says unasked.
 
+pub mod announcement;
 mod head;
 mod location_info;
 mod multimedia_auth;
@@ -32,7 +34,6 @@ mod server_assignment;
 #[cfg(test)]
 mod tests;
 mod user_authorization;
-pub(crate) mod user_data;
 
 pub use head::{Answer, AnswerHead, Command, Request, RequestHead, SupportedFeatures, features};
 pub use location_info::{LocationInfoAnswer, LocationInfoRequest, OriginatingRequest};
@@ -50,4 +51,3 @@ pub use server_assignment::{
     ScscfRestorationInfo, ServerAssignmentAnswer, ServerAssignmentRequest, SessionPriority, SubscriptionInfo,
 };
 pub use user_authorization::{ServerCapabilities, UserAuthorizationAnswer, UserAuthorizationRequest};
-pub use user_data::UserData;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Answer, Command, LocationInfoAnswer, MultimediaAuthAnswer, Outcome, Request, RequestHead, ServerAssignmentAnswer,
-    ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, SupportedFeatures, UserAuthorizationAnswer, UserData,
-    features, scheme,
+    ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, SupportedFeatures, UserAuthorizationAnswer, features,
+    scheme,
 };
 use crate::diameter::base::OcSupportedFeatures;
 use crate::diameter::{Message, Origin, Secret, TooLong};
@@ -13,7 +13,7 @@ use crate::vector::{self, AuthenticationVector};
 use crate::{
     AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestAlgorithm, DigestCredentials, Ha1, HssError,
     LocationInfo, LocationInfoRequest, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, ServerAssignment,
-    ServerAssignmentRequest, ServerName, UserAuthorization, UserAuthorizationRequest,
+    ServerAssignmentRequest, ServerName, UserAuthorization, UserAuthorizationRequest, UserProfile,
 };
 
 /// Who asks whom.
@@ -176,17 +176,13 @@ fn vector(item: &SipAuthDataItem<'_>) -> Option<AuthenticationVector> {
 ///
 /// # Errors
 /// What the HSS says, or that it cannot be understood.
-pub fn server_assignment(
-    message: &Message,
-    request: &ServerAssignmentRequest,
-    format: UserData,
-) -> Result<ServerAssignment, HssError> {
+pub fn server_assignment(message: &Message, request: &ServerAssignmentRequest) -> Result<ServerAssignment, HssError> {
     let (outcome, command) = read::<ServerAssignmentAnswer<'_>>(message)?;
     if !outcome.is_success() {
         return Err(outcome.error(server_name(command.server_name)));
     }
     let profile = match command.user_data {
-        Some(data) => Some(Arc::new((format.read)(data).ok_or(HssError::Unreachable)?)),
+        Some(data) => Some(Arc::new(UserProfile::from_xml(data).map_err(|_| HssError::Unreachable)?.profile)),
         None => None,
     };
     let named = command.user_name.and_then(|name| name.parse().ok()).or_else(|| request.private_identity.clone());

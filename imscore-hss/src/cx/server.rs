@@ -1,34 +1,30 @@
-//! The other side: requests of CSCFs answered by a [`HssCache`], and what an HSS says unasked, as commands.
+//! The other side: requests of CSCFs answered by a [`HssCache`].
 
 use bytes::Bytes;
 
-use super::question::charging;
 use super::{
-    Answer, AnswerHead, ChargingInformation, Command, DeregistrationReason, LocationInfoAnswer, LocationInfoRequest,
-    MultimediaAuthAnswer, MultimediaAuthRequest, Outcome, PushProfileAnswer, PushProfileRequest,
-    RegistrationTerminationAnswer, RegistrationTerminationRequest, Request, RequestHead, ServerAssignmentAnswer,
-    ServerAssignmentRequest, ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, UserAuthorizationAnswer,
-    UserAuthorizationRequest, UserData, scheme,
+    Answer, AnswerHead, ChargingInformation, Command, LocationInfoAnswer, LocationInfoRequest, MultimediaAuthAnswer,
+    MultimediaAuthRequest, Outcome, Request, RequestHead, ServerAssignmentAnswer, ServerAssignmentRequest,
+    ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, UserAuthorizationAnswer, UserAuthorizationRequest,
+    scheme,
 };
-use crate::diameter::base::OcSupportedFeatures;
 use crate::diameter::dictionary::{self as avp, Definition};
 use crate::diameter::{CommandCode, Fault, Header, Message, Origin, ResultCode, Secret, TooLong};
 use crate::vector::AuthenticationVector;
 use crate::{
-    AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestCredentials, HssCache, HssError, HssEvent,
-    LocationInfo, MultimediaAuth, PushProfile, RegistrationTermination, Resynchronisation, ServerName,
-    UserAuthorization,
+    AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestCredentials, HssCache, HssError,
+    LocationInfo, MultimediaAuth, Resynchronisation, ServerName, UserAuthorization,
 };
 
 /// Answers one request of Cx.
 ///
 /// Whatever cannot be read, by its AVPs or by what stands in them, is refused with the AVP at fault; the HSS does not hear
 /// of it.
-pub async fn answer<H: HssCache + ?Sized>(hss: &H, request: &Message, origin: &Origin, format: UserData) -> Bytes {
+pub async fn answer<H: HssCache + ?Sized>(hss: &H, request: &Message, origin: &Origin) -> Bytes {
     let answered = match request.header().command {
         CommandCode::USER_AUTHORIZATION => user_authorization(hss, request, origin).await,
         CommandCode::MULTIMEDIA_AUTH => multimedia_auth(hss, request, origin).await,
-        CommandCode::SERVER_ASSIGNMENT => server_assignment(hss, request, origin, format).await,
+        CommandCode::SERVER_ASSIGNMENT => server_assignment(hss, request, origin).await,
         CommandCode::LOCATION_INFO => location_info(hss, request, origin).await,
         _ => Err(Fault::new(ResultCode::COMMAND_UNSUPPORTED, "not a request to an HSS")),
     };
@@ -174,12 +170,7 @@ fn aka_item<'a>(((number, vector), challenge): ((u32, &'a AuthenticationVector),
     item
 }
 
-async fn server_assignment<H: HssCache + ?Sized>(
-    hss: &H,
-    of: &Message,
-    origin: &Origin,
-    format: UserData,
-) -> Result<Bytes, Fault> {
+async fn server_assignment<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &Origin) -> Result<Bytes, Fault> {
     let request = Request::<ServerAssignmentRequest<'_>>::read(of)?;
     let asked = &request.command;
     let server_name: ServerName = parse(of, &avp::SERVER_NAME, asked.server_name)?;
@@ -198,8 +189,8 @@ async fn server_assignment<H: HssCache + ?Sized>(
         Ok(assignment) => {
             command.user_name = Some(assignment.private_identity.as_str());
             if let Some(profile) = &assignment.profile {
-                user_data = (format.write)(profile);
-                command.user_data = Some(&user_data);
+                user_data = profile.to_xml();
+                command.user_data = Some(user_data.as_bytes());
             }
             command.charging = assignment.charging.as_ref().map(charging_information);
             match assignment.server_name_stored {
@@ -218,7 +209,7 @@ async fn server_assignment<H: HssCache + ?Sized>(
 }
 
 /// What an AVP stands for. Text that is no identity or name is an invalid value of the AVP that it stands in.
-fn parse<T: std::str::FromStr>(of: &Message, definition: &Definition, text: &str) -> Result<T, Fault> {
+pub(super) fn parse<T: std::str::FromStr>(of: &Message, definition: &Definition, text: &str) -> Result<T, Fault> {
     let at_fault = || {
         let found = of.avps().map_while(Result::ok).find(|avp| avp.is(definition) && avp.data() == text.as_bytes());
         found.map_or_else(|| Fault::missing(definition), |avp| Fault::value(&avp))
@@ -226,7 +217,7 @@ fn parse<T: std::str::FromStr>(of: &Message, definition: &Definition, text: &str
     text.parse().map_err(|_| at_fault())
 }
 
-fn encode<'a, C: Command<'a>>(
+pub(super) fn encode<'a, C: Command<'a>>(
     to: &Header,
     asked: &RequestHead<'a>,
     outcome: Outcome,
@@ -250,7 +241,7 @@ fn capabilities(of: &Capabilities) -> ServerCapabilities<'_> {
     }
 }
 
-fn charging_information(of: &ChargingAddresses) -> ChargingInformation<'_> {
+pub(super) fn charging_information(of: &ChargingAddresses) -> ChargingInformation<'_> {
     ChargingInformation {
         primary_event: of.event.first().map(String::as_str),
         secondary_event: of.event.get(1).map(String::as_str),
@@ -271,98 +262,18 @@ fn digest(of: &DigestCredentials) -> Option<SipDigestAuthenticate<'_>> {
     Some(digest)
 }
 
-/// What an HSS says unasked, as the request to the S-CSCF that `host` and `realm` name.
-///
-/// # Errors
-/// The profile is too long for a message.
-pub fn announce(
-    event: &HssEvent,
-    session: &str,
-    origin: &Origin,
-    (host, realm): (&str, &str),
-    format: UserData,
-) -> Result<Bytes, TooLong> {
-    let mut head = RequestHead::cx(session, &origin.host, &origin.realm, realm);
-    head.overload = Some(OcSupportedFeatures { features: None });
-    match event {
-        HssEvent::RegistrationTermination(termination) => {
-            let reason = DeregistrationReason::new(termination.reason);
-            let mut command = RegistrationTerminationRequest::new(host, termination.private_identity.as_str(), reason);
-            command.public_identities = termination.public_identities.iter().map(|public| public.as_str()).collect();
-            Request { head, command }.encode()
-        }
-        HssEvent::PushProfile(push) => {
-            let user_data = (format.write)(&push.profile);
-            let mut command = PushProfileRequest::new(host, push.private_identity.as_str());
-            command.user_data = Some(&user_data);
-            command.charging = push.charging.as_ref().map(charging_information);
-            Request { head, command }.encode()
-        }
-    }
-}
-
-/// What an HSS said to the S-CSCF of this name, and the answer to it. None where it is refused: a request that cannot be
-/// read, a profile that cannot be, and a push without a profile, of which nobody here can make use.
-pub fn announced(of: &Message, scscf: &ServerName, origin: &Origin, format: UserData) -> (Option<HssEvent>, Bytes) {
-    match read_announced(of, scscf, origin, format) {
-        Ok(read) => read,
-        Err(fault) => (None, of.refuse(&fault, origin)),
-    }
-}
-
-fn read_announced(
-    of: &Message,
-    scscf: &ServerName,
-    origin: &Origin,
-    format: UserData,
-) -> Result<(Option<HssEvent>, Bytes), Fault> {
-    match of.header().command {
-        CommandCode::REGISTRATION_TERMINATION => {
-            let request = Request::<RegistrationTerminationRequest<'_>>::read(of)?;
-            let asked = &request.command;
-            let public = |identity: &&str| parse(of, &avp::PUBLIC_IDENTITY, identity);
-            let event = HssEvent::RegistrationTermination(RegistrationTermination::new(
-                parse(of, &avp::USER_NAME, asked.user_name)?,
-                asked.public_identities.iter().map(public).collect::<Result<_, _>>()?,
-                scscf.clone(),
-                asked.reason.code,
-            ));
-            let command = RegistrationTerminationAnswer::new();
-            Ok((Some(event), encode(of.header(), &request.head, Outcome::SUCCESS, origin, command)?))
-        }
-        CommandCode::PUSH_PROFILE => {
-            let request = Request::<PushProfileRequest<'_>>::read(of)?;
-            let asked = &request.command;
-            let Some(data) = asked.user_data else {
-                return Err(Fault::new(ResultCode::UNABLE_TO_COMPLY, "no profile in the push"));
-            };
-            let command = PushProfileAnswer::new();
-            let Some(profile) = (format.read)(data) else {
-                let outcome = Outcome::Cx(super::CxResult::NOT_SUPPORTED_USER_DATA);
-                return Ok((None, encode(of.header(), &request.head, outcome, origin, command)?));
-            };
-            let mut push = PushProfile::new(scscf.clone(), profile.into());
-            push.charging = asked.charging.as_ref().map(charging);
-            let answer = encode(of.header(), &request.head, Outcome::SUCCESS, origin, command)?;
-            Ok((Some(HssEvent::PushProfile(push)), answer))
-        }
-        _ => Err(Fault::new(ResultCode::COMMAND_UNSUPPORTED, "not a request to a CSCF")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
     use futures_executor::block_on;
 
     use super::super::question::{self, Asker};
-    use super::super::user_data::LINES;
     use super::*;
     use crate::vector::{AkaCredentials, Milenage, Usim, UsimAnswer};
     use crate::{
         AssignmentType, Credentials, DigestCredentials, Hss, HssEvents, LocationInfoRequest as Locate,
         MultimediaAuthRequest as Challenge, PrivateIdentity, PublicIdentity, Refusal, Roaming, ServerAssignment,
-        ServerAssignmentRequest as Assign, Subscription, TerminationReason, UserAuthorizationRequest as Authorize,
+        ServerAssignmentRequest as Assign, Subscription, UserAuthorizationRequest as Authorize,
     };
 
     const SESSION: &str = "scscf.ims.example;1;1";
@@ -377,7 +288,7 @@ mod tests {
 
         async fn ask(&self, request: Result<Message, HssError>) -> Result<Message, HssError> {
             let origin = Origin::new("hss.ims.example", "ims.example");
-            Ok(Message::parse(answer(&self.0, &request?, &origin, LINES).await).unwrap())
+            Ok(Message::parse(answer(&self.0, &request?, &origin).await).unwrap())
         }
     }
 
@@ -393,7 +304,7 @@ mod tests {
 
         async fn server_assignment(&self, request: &Assign) -> Result<ServerAssignment, HssError> {
             let answer = self.ask(self.asker().server_assignment(SESSION, request)).await?;
-            question::server_assignment(&answer, request, LINES)
+            question::server_assignment(&answer, request)
         }
 
         async fn location_info(&self, request: &Locate) -> Result<LocationInfo, HssError> {
@@ -548,7 +459,7 @@ mod tests {
             let asker = Asker::new(Origin::new("scscf", "ims.example"), "ims.example");
             let request = Locate::new("sip:alice@ims.example".parse().unwrap());
             let request = asker.location_info(SESSION, &request).unwrap();
-            let answered = block_on(answer(&hss, &request, &Origin::new("hss", "ims.example"), LINES));
+            let answered = block_on(answer(&hss, &request, &Origin::new("hss", "ims.example")));
             assert_eq!(question::location_info(&Message::parse(answered).unwrap()), Err(error));
         }
     }
@@ -561,7 +472,7 @@ mod tests {
             let command = UserAuthorizationRequest::new(user, public, network);
             let request = Message::parse(Request { head, command }.encode().unwrap()).unwrap();
             let origin = Origin::new("hss", "ims.example");
-            let answered = Message::parse(block_on(answer(&hss(), &request, &origin, LINES))).unwrap();
+            let answered = Message::parse(block_on(answer(&hss(), &request, &origin))).unwrap();
             let result: u32 = answered.find(&avp::RESULT_CODE).unwrap().read(&avp::RESULT_CODE).unwrap();
             let failed = answered.find(&avp::FAILED_AVP).unwrap().avps().next().unwrap().unwrap();
             assert_eq!(
@@ -577,49 +488,5 @@ mod tests {
         check("a", "http://a", "n", &avp::PUBLIC_IDENTITY);
         check("a", "sip:a@ims.example", "", &avp::VISITED_NETWORK_IDENTIFIER);
         check("a", "sip:a@ims.example", "n\r\n", &avp::VISITED_NETWORK_IDENTIFIER);
-    }
-
-    /// TS 29.228 §6.1.3, §6.2.2.
-    #[test]
-    fn announcements() {
-        let scscf: ServerName = "sip:scscf.ims.example".parse().unwrap();
-        let (here, there) = (Origin::new("hss", "ims.example"), Origin::new("scscf", "ims.example"));
-        let said = |event: &HssEvent| {
-            let request = announce(event, SESSION, &here, ("scscf", "ims.example"), LINES).unwrap();
-            let request = Message::parse(request).unwrap();
-            let (heard, answered) = announced(&request, &scscf, &there, LINES);
-            let answered = Message::parse(answered).unwrap();
-            let result = answered.find(&avp::RESULT_CODE).map(|avp| avp.read::<u32>(&avp::RESULT_CODE).unwrap());
-            (heard, result)
-        };
-        for reason in [
-            TerminationReason::Permanent,
-            TerminationReason::NewServerAssigned,
-            TerminationReason::ServerChange,
-            TerminationReason::RemoveScscf,
-        ] {
-            let public = vec!["sip:alice@ims.example".parse().unwrap(), "tel:+1201".parse().unwrap()];
-            let event = RegistrationTermination::new("alice".parse().unwrap(), public, scscf.clone(), reason);
-            let event = HssEvent::RegistrationTermination(event);
-            assert_eq!(said(&event), (Some(event), Some(2001)));
-        }
-        let profile = block_on(hss().get(&"alice@ims.example".parse().unwrap())).unwrap().unwrap().profile().clone();
-        let mut push = PushProfile::new(scscf.clone(), profile);
-        push.charging = Some(ChargingAddresses::new(["aaa://ccf".into()], []));
-        let push = HssEvent::PushProfile(push);
-        assert_eq!(said(&push), (Some(push), Some(2001)));
-
-        let head = RequestHead::cx(SESSION, "hss", "ims.example", "ims.example");
-        let mut command = PushProfileRequest::new("scscf", "alice");
-        let refused = |command: PushProfileRequest<'_>| {
-            let request = Request { head: head.clone(), command }.encode().unwrap();
-            let (event, answered) = announced(&Message::parse(request).unwrap(), &scscf, &there, LINES);
-            let answered = Message::parse(answered).unwrap();
-            assert_eq!(event, None);
-            Answer::<PushProfileAnswer>::read(&answered).unwrap().head.outcome().unwrap()
-        };
-        assert_eq!(refused(command.clone()), Outcome::Base(ResultCode::UNABLE_TO_COMPLY));
-        command.user_data = Some(b"\xff");
-        assert_eq!(refused(command), Outcome::Cx(super::super::CxResult::NOT_SUPPORTED_USER_DATA));
     }
 }

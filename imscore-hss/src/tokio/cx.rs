@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::diameter::{AskError, Asked, Diameter, Requests};
 use crate::cx::question::{self, Asker};
-use crate::cx::{UserData, server};
+use crate::cx::{announcement, server};
 use crate::diameter::dictionary as avp;
 use crate::diameter::{CommandCode, Message};
 use crate::peer::{NoPeer, Obstacle, SendError};
@@ -44,30 +44,27 @@ pub struct CxSettings {
     pub scscf: ServerName,
     /// How long an answer may take; 5 s.
     pub timeout: Duration,
-    /// What stands in User-Data.
-    pub user_data: UserData,
 }
 
 impl CxSettings {
     /// Asks whatever HSS of the realm.
-    pub fn new(realm: impl Into<String>, scscf: ServerName, user_data: UserData) -> CxSettings {
-        CxSettings { realm: realm.into(), host: None, scscf, timeout: Duration::from_secs(5), user_data }
+    pub fn new(realm: impl Into<String>, scscf: ServerName) -> CxSettings {
+        CxSettings { realm: realm.into(), host: None, scscf, timeout: Duration::from_secs(5) }
     }
 }
 
 /// An HSS elsewhere.
 ///
 /// ```no_run
-/// use imscore_hss::cx::UserData;
 /// use imscore_hss::diameter::{ApplicationId, Origin, dictionary::TGPP};
 /// use imscore_hss::peer::{PeerSettings, Settings};
 /// use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
 ///
-/// # async fn connect(user_data: UserData) -> Result<CxHss, Box<dyn std::error::Error>> {
+/// # async fn connect() -> Result<CxHss, Box<dyn std::error::Error>> {
 /// let hss = PeerSettings::connect("hss.ims.example", "ims.example", "192.0.2.1:3868");
 /// let origin = Origin::new("scscf.ims.example", "ims.example");
 /// let (node, requests) = Diameter::start(Settings::new(origin, vec![(TGPP, ApplicationId::CX)], vec![hss]), None).await?;
-/// Ok(CxHss::new(node, requests, CxSettings::new("ims.example", "sip:scscf.ims.example".parse()?, user_data)))
+/// Ok(CxHss::new(node, requests, CxSettings::new("ims.example", "sip:scscf.ims.example".parse()?)))
 /// # }
 /// ```
 ///
@@ -82,7 +79,6 @@ struct Shared {
     node: Diameter,
     asker: Asker,
     timeout: Duration,
-    user_data: UserData,
     events: Arc<HssEventSource>,
     runtime: Handle,
     /// Answers under way, by the question without its session.
@@ -99,14 +95,13 @@ impl CxHss {
         let events = Arc::new(HssEventSource::default());
         let mut asker = Asker::new(node.origin().clone(), settings.realm);
         asker.host = settings.host;
-        let listen = listen(node.clone(), requests, events.clone(), settings.scscf, settings.user_data);
+        let listen = listen(node.clone(), requests, events.clone(), settings.scscf);
         let sessions = Sessions::new(&node.origin().host);
         CxHss {
             shared: Arc::new(Shared {
                 node,
                 asker,
                 timeout: settings.timeout,
-                user_data: settings.user_data,
                 events,
                 runtime: Handle::current(),
                 under_way: Mutex::default(),
@@ -182,7 +177,7 @@ impl HssCache for CxHss {
     async fn server_assignment(&self, request: &ServerAssignmentRequest) -> Result<ServerAssignment, HssError> {
         let asker = &self.shared.asker;
         let answer = self.ask_together(|session| asker.server_assignment(session, request)).await?;
-        question::server_assignment(&answer, request, self.shared.user_data)
+        question::server_assignment(&answer, request)
     }
 
     async fn location_info(&self, request: &LocationInfoRequest) -> Result<LocationInfo, HssError> {
@@ -197,18 +192,10 @@ impl HssCache for CxHss {
 }
 
 /// Announces what the HSS says unasked, and answers it.
-async fn listen(
-    node: Diameter,
-    mut requests: Requests,
-    events: Arc<HssEventSource>,
-    scscf: ServerName,
-    user_data: UserData,
-) {
+async fn listen(node: Diameter, mut requests: Requests, events: Arc<HssEventSource>, scscf: ServerName) {
     while let Some(Asked { ticket, request, .. }) = requests.next().await {
-        let (event, answer) = server::announced(&request, &scscf, node.origin(), user_data);
-        if let Some(event) = event {
-            events.announce(&event);
-        }
+        let (heard, answer) = announcement::announced(&request, &scscf, node.origin());
+        heard.iter().for_each(|event| events.announce(event));
         if let Ok(answer) = Message::parse(answer) {
             node.answer(ticket, answer).await;
         }
@@ -218,17 +205,17 @@ async fn listen(
 /// Answers the requests of CSCFs from an HSS, and tells them what it says unasked, until the node is stopped.
 ///
 /// An S-CSCF is told at the Diameter name that last asked under its own name.
-pub async fn serve_cx<H: HssCache + 'static>(node: Diameter, mut requests: Requests, hss: H, user_data: UserData) {
+pub async fn serve_cx<H: HssCache + 'static>(node: Diameter, mut requests: Requests, hss: H) {
     let hss = Arc::new(hss);
     let scscfs: Scscfs = Arc::default();
-    let telling = ::tokio::spawn(tell(node.clone(), hss.events(), scscfs.clone(), user_data));
+    let telling = ::tokio::spawn(tell(node.clone(), hss.events(), scscfs.clone()));
     let places = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(Asked { ticket, request, .. }) = requests.next().await {
         let Ok(place) = places.clone().acquire_owned().await else { break };
         remember(&scscfs, &request);
         let (hss, node) = (hss.clone(), node.clone());
         ::tokio::spawn(async move {
-            let answer = server::answer(&*hss, &request, node.origin(), user_data).await;
+            let answer = server::answer(&*hss, &request, node.origin()).await;
             if let Ok(answer) = Message::parse(answer) {
                 node.answer(ticket, answer).await;
             }
@@ -256,11 +243,11 @@ fn remember(scscfs: &Scscfs, request: &Message) {
     }
 }
 
-async fn tell(node: Diameter, mut events: HssEvents, scscfs: Scscfs, user_data: UserData) {
+async fn tell(node: Diameter, mut events: HssEvents, scscfs: Scscfs) {
     let sessions = Sessions::new(&node.origin().host);
     while let Some(event) = events.next().await {
         let Some((host, realm)) = lock(&scscfs).get(event.server_name().as_str()).cloned() else { continue };
-        let request = server::announce(&event, &sessions.next(), node.origin(), (&host, &realm), user_data);
+        let request = announcement::announce(&event, &sessions.next(), node.origin(), (&host, &realm));
         let Some(request) = request.ok().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
         let node = node.clone();
         ::tokio::spawn(async move { node.ask(request, Duration::from_secs(10)).await });

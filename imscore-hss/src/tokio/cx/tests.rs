@@ -4,7 +4,6 @@ use ::tokio::sync::Notify;
 use ::tokio::time::timeout;
 
 use super::*;
-use crate::cx::user_data::LINES;
 use crate::tokio::diameter::tests::{client, server};
 use crate::{
     AssignmentType, Credentials, DigestCredentials, Hss, HssEvent, MemorySubscribers, PrivateIdentity, ProfileIdentity,
@@ -37,9 +36,9 @@ fn alice(more: &[&str]) -> Subscription {
 /// An HSS behind a node of its own, and the S-CSCF's side of it.
 async fn wired<H: HssCache + 'static>(hss: H) -> (CxHss, Diameter, Diameter) {
     let (there, requests) = server(HSS, &[SCSCF]).await;
-    ::tokio::spawn(serve_cx(there.clone(), requests, hss, LINES));
+    ::tokio::spawn(serve_cx(there.clone(), requests, hss));
     let (here, requests) = client(SCSCF, &[(HSS, &there)]).await;
-    let mut settings = CxSettings::new("ims.example", scscf(), LINES);
+    let mut settings = CxSettings::new("ims.example", scscf());
     settings.timeout = Duration::from_millis(500);
     (CxHss::new(here.clone(), requests, settings), here, there)
 }
@@ -67,7 +66,7 @@ async fn registration_over_the_wire() {
 
     hss.put(alice(&["tel:+12015550123"])).await.unwrap();
     let Some(HssEvent::PushProfile(push)) = soon(events.next()).await else { panic!("a push") };
-    assert_eq!(push.profile.identities().count(), 2);
+    assert_eq!(push.profile.unwrap().identities().count(), 2);
     hss.delete(&private()).await.unwrap();
     let Some(HssEvent::RegistrationTermination(end)) = soon(events.next()).await else { panic!("a termination") };
     assert_eq!((end.private_identity, end.reason), (private(), TerminationReason::Permanent));
@@ -156,7 +155,7 @@ async fn termination_by_another_peer() {
     other.may_ask = false;
     let hss = PeerSettings::accept(HSS, "ims.example");
     let (here, requests) = Diameter::start(settings(SCSCF, vec![other, hss]), loopback()).await.unwrap();
-    let cx = CxHss::new(here.clone(), requests, CxSettings::new("ims.example", scscf(), LINES));
+    let cx = CxHss::new(here.clone(), requests, CxSettings::new("ims.example", scscf()));
     let mut events = cx.events();
     let terminate = |from: &'static str, user: &'static str| {
         let here = here.clone();
