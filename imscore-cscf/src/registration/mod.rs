@@ -6,13 +6,11 @@
 //! time. Any S-CSCF of a pool serves any set.
 
 mod bindings;
-mod fields;
 mod record;
 mod request;
 mod store;
 
 pub(crate) use bindings::{Change, ChangeError, Terms};
-pub(crate) use fields::{Reader, Unreadable, Writer};
 pub(crate) use record::{Binding, Registration};
 pub(crate) use request::{Contacts, RegisterError, RegisterRequest};
 pub(crate) use store::{Registrations, StoreError, Stored};

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use imscore_hss::state::fields::{Field, Reader, Unknown, Unreadable, Writer};
 use imscore_hss::{ChargingAddresses, PrivateIdentity, PublicIdentity, ServerName, UserProfile};
 use imscore_sip::ByteString;
 use imscore_sip::header::{Contact, TypedHeader};
-
-use super::fields::{Field, Reader, Unknown, Unreadable, Writer};
 
 /// An implicit registration set: its identities, and where its phones are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,10 +185,10 @@ impl Registration {
 
     fn read(mut fields: Reader, expires_in: Duration, server_name: ServerName) -> Result<Registration, Unreadable> {
         let (mut collection, mut event) = (Vec::new(), Vec::new());
-        let private_identity = fields.next()?.filter(|field| field.tag == set::PRIVATE_IDENTITY);
+        let private_identity = fields.next_field()?.filter(|field| field.tag == set::PRIVATE_IDENTITY);
         let private_identity = private_identity.ok_or(Unreadable)?.parse()?;
         let mut registration = Registration::empty(server_name, private_identity);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.tag {
                 set::IDENTITY => registration.identities.push(Associated::read(field)?),
                 set::BINDING => registration.bindings.push(Binding::read(field, expires_in)?),
@@ -214,7 +213,7 @@ impl Associated {
     fn read(field: Field) -> Result<Associated, Unreadable> {
         let (mut found, mut barred, mut unknown) = (None, false, Unknown::default());
         let mut fields = field.group();
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.tag {
                 identity::IDENTITY => found = Some(field.parse()?),
                 identity::BARRED => barred = field.number()? > 0,
@@ -263,7 +262,7 @@ impl Binding {
         let (mut call_id, mut path, mut unknown) = (ByteString::new(), Vec::new(), Unknown::default());
         let (mut reg_id, mut cseq, mut before_end) = (0, 0, 0);
         let mut fields = field.group();
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.tag {
                 binding::PRIVATE_IDENTITY => private_identity = Some(field.parse()?),
                 binding::CONTACT => contact = Some(field.text()?),
@@ -299,7 +298,7 @@ impl Entry {
     /// What a record says that the store keeps for `expires_in`. Bindings that have run out are apart.
     pub(super) fn decode(bytes: &Bytes, expires_in: Option<Duration>) -> Result<Entry, Unreadable> {
         let mut fields = Reader::record(bytes)?;
-        let first = fields.next()?.ok_or(Unreadable)?;
+        let first = fields.next_field()?.ok_or(Unreadable)?;
         match first.tag {
             set::ALIAS => first.parse().map(Entry::Alias),
             set::SERVER_NAME => {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use imscore_hss::PublicIdentity;
+use imscore_hss::state::fields::Unreadable;
 use imscore_hss::state::{Claim, Key, Record, StateError, StateStore, Swap, Table, Version, Write};
 
-use super::fields::Unreadable;
 use super::record::{Entry, Registration};
 use crate::ask::ask;
 use crate::call::Call;

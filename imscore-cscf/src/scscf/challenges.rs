@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use imscore_hss::state::fields::{Reader, Unreadable, Writer};
 use imscore_hss::state::{Claim, Key, Record, StateStore, Swap, Table, Version, Write};
 use imscore_hss::{DigestCredentials, PrivateIdentity, PublicIdentity, ServerName};
 use imscore_sip::auth::{Algorithm, Answer, Denied, Expected, Ha1, Qop};
@@ -15,7 +16,7 @@ use imscore_sip::{ByteString, Method, Request};
 
 use crate::ask::ask;
 use crate::call::Call;
-use crate::registration::{Reader, StoreError, Unreadable, Writer};
+use crate::registration::StoreError;
 
 const TABLE: Table = Table::new("challenge");
 
@@ -331,7 +332,7 @@ impl Challenges {
         let (mut server_name, mut private_identity, mut realm) = (None, None, None);
         let (mut secrets, mut nonces) = (Vec::new(), Vec::new());
         let mut fields = Reader::record(&found.value)?;
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.tag {
                 record::SERVER_NAME => server_name = Some(field.parse()?),
                 record::PRIVATE_IDENTITY => private_identity = Some(field.parse()?),
@@ -354,7 +355,7 @@ impl Challenges {
 impl Nonce {
     fn read(mut fields: Reader, expires_in: Duration) -> Result<Nonce, Unreadable> {
         let (mut text, mut public_identity, mut taken, mut before_end) = (None, None, 0, 0);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.tag {
                 nonce::NONCE => text = Some(field.text()?),
                 nonce::PUBLIC_IDENTITY => public_identity = Some(field.parse()?),
@@ -374,7 +375,7 @@ impl Nonce {
 
 fn read_secret(mut fields: Reader) -> Result<(Algorithm, ByteString), Unreadable> {
     let (mut algorithm, mut ha1) = (None, None);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         match field.tag {
             secret::ALGORITHM => algorithm = Algorithm::find(&field.text()?),
             secret::HA1 => ha1 = Some(field.text()?),

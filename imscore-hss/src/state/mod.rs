@@ -10,7 +10,7 @@
 //! * **Work that falls due is given to one claimer at a time**, with a lease: a claimer that dies loses the work to the
 //!   next one.
 //!
-//! [`MemoryState`] keeps records in process. Any other back end has to pass `state::contract::check` (feature `testing`).
+//! [`fields`] is how such records are written. [`MemoryState`] keeps records in process. Any other back end has to pass `state::contract::check` (feature `testing`).
 //!
 //! ```
 //! # futures_executor::block_on(async {
@@ -35,6 +35,7 @@ mod changes;
 mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+pub mod fields;
 mod memory;
 
 use std::{fmt, sync::Arc, time::Duration};

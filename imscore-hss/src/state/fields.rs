@@ -4,7 +4,7 @@
 //! can work on one record. The version changes only when an old node must keep its hands off.
 
 use bytes::{BufMut, Bytes};
-use imscore_sip::ByteString;
+use bytestring::ByteString;
 
 /// The version that this node writes and reads.
 const VERSION: u8 = 1;
@@ -12,54 +12,61 @@ const VERSION: u8 = 1;
 /// A record that cannot be read: another version, or bytes that are no fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record is of another version or damaged")]
-pub(crate) struct Unreadable;
+pub struct Unreadable;
 
 /// Fields as they are written.
-#[derive(Default)]
-pub(crate) struct Writer {
+#[derive(Debug, Default)]
+pub struct Writer {
     bytes: Vec<u8>,
 }
 
 /// Fields as they are read.
-pub(crate) struct Reader {
+#[derive(Debug)]
+pub struct Reader {
     rest: Bytes,
 }
 
 /// One field.
-pub(crate) struct Field {
-    pub(crate) tag: u8,
-    pub(crate) value: Bytes,
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// What it is, as the kind of record numbers it.
+    pub tag: u8,
+    /// What it says.
+    pub value: Bytes,
 }
 
 /// Fields of tags that nobody here knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Unknown(Vec<u8>);
+pub struct Unknown(Vec<u8>);
 
 impl Writer {
     /// A record.
-    pub(crate) fn record() -> Writer {
+    pub fn record() -> Writer {
         Writer { bytes: vec![VERSION] }
     }
 
-    pub(crate) fn text(&mut self, tag: u8, text: &str) {
+    /// A field of text.
+    pub fn text(&mut self, tag: u8, text: &str) {
         self.bytes(tag, text.as_bytes());
     }
 
-    /// Left out where it is 0, which is what a missing number reads as.
-    pub(crate) fn number(&mut self, tag: u8, number: u64) {
+    /// A number in as few bytes as it needs. Left out where it is 0, which is what a missing number reads as.
+    pub fn number(&mut self, tag: u8, number: u64) {
         if number > 0 {
             let bytes = number.to_be_bytes();
             self.bytes(tag, &bytes[number.leading_zeros() as usize / 8..]);
         }
     }
 
-    pub(crate) fn group(&mut self, tag: u8, write: impl FnOnce(&mut Writer)) {
+    /// Fields within a field.
+    pub fn group(&mut self, tag: u8, write: impl FnOnce(&mut Writer)) {
         let mut inner = Writer::default();
         write(&mut inner);
         self.bytes(tag, &inner.bytes);
     }
 
-    pub(crate) fn bytes(&mut self, tag: u8, value: &[u8]) {
+    /// A field of bytes.
+    pub fn bytes(&mut self, tag: u8, value: &[u8]) {
         self.bytes.put_u8(tag);
         let mut len = value.len();
         while len >= 0x80 {
@@ -70,18 +77,23 @@ impl Writer {
         self.bytes.put_slice(value);
     }
 
-    pub(crate) fn unknown(&mut self, unknown: &Unknown) {
+    /// What was passed over when the record was read.
+    pub fn unknown(&mut self, unknown: &Unknown) {
         self.bytes.put_slice(&unknown.0);
     }
 
-    pub(crate) fn finish(self) -> Bytes {
+    /// The record.
+    pub fn finish(self) -> Bytes {
         self.bytes.into()
     }
 }
 
 impl Reader {
     /// The fields of a record.
-    pub(crate) fn record(record: &Bytes) -> Result<Reader, Unreadable> {
+    ///
+    /// # Errors
+    /// A record of another version.
+    pub fn record(record: &Bytes) -> Result<Reader, Unreadable> {
         match record.first() {
             Some(&VERSION) => Ok(Reader { rest: record.slice(1..) }),
             Some(_) | None => Err(Unreadable),
@@ -89,7 +101,10 @@ impl Reader {
     }
 
     /// The next field; `None` behind the last.
-    pub(crate) fn next(&mut self) -> Result<Option<Field>, Unreadable> {
+    ///
+    /// # Errors
+    /// Bytes that are no fields.
+    pub fn next_field(&mut self) -> Result<Option<Field>, Unreadable> {
         let Some(&tag) = self.rest.first() else { return Ok(None) };
         let (mut len, mut at) = (0_usize, 1);
         loop {
@@ -110,28 +125,42 @@ impl Reader {
 }
 
 impl Field {
-    pub(crate) fn text(self) -> Result<ByteString, Unreadable> {
+    /// The field as text.
+    ///
+    /// # Errors
+    /// Bytes that are no text.
+    pub fn text(self) -> Result<ByteString, Unreadable> {
         ByteString::try_from(self.value).map_err(|_| Unreadable)
     }
 
-    pub(crate) fn parse<T: std::str::FromStr>(self) -> Result<T, Unreadable> {
+    /// The field as what its text stands for.
+    ///
+    /// # Errors
+    /// Text that stands for nothing of the kind.
+    pub fn parse<T: std::str::FromStr>(self) -> Result<T, Unreadable> {
         self.text()?.parse().map_err(|_| Unreadable)
     }
 
-    pub(crate) fn number(&self) -> Result<u64, Unreadable> {
+    /// The field as a number.
+    ///
+    /// # Errors
+    /// More than eight bytes.
+    pub fn number(&self) -> Result<u64, Unreadable> {
         let mut bytes = [0; 8];
         let at = bytes.len().checked_sub(self.value.len()).ok_or(Unreadable)?;
         bytes[at..].copy_from_slice(&self.value);
         Ok(u64::from_be_bytes(bytes))
     }
 
-    pub(crate) fn group(self) -> Reader {
+    /// The fields within it.
+    pub fn group(self) -> Reader {
         Reader { rest: self.value }
     }
 }
 
 impl Unknown {
-    pub(crate) fn keep(&mut self, field: &Field) {
+    /// Keeps a field, to be written again as it is.
+    pub fn keep(&mut self, field: &Field) {
         let mut writer = Writer { bytes: std::mem::take(&mut self.0) };
         writer.bytes(field.tag, &field.value);
         self.0 = writer.bytes;
@@ -153,14 +182,14 @@ mod tests {
         }
         writer.group(4, |inner| inner.text(5, "y"));
         let mut reader = Reader::record(&writer.finish()).unwrap();
-        let mut next = || reader.next().unwrap();
+        let mut next = || reader.next_field().unwrap();
         assert_eq!(next().map(|field| field.text()), Some(Ok("".into())));
         assert_eq!(next().map(|field| field.text()), Some(Ok(long.into())));
         for number in [1, 255, 256, u64::MAX] {
             assert_eq!(next().map(|field| field.number()), Some(Ok(number)));
         }
         let mut inner = next().unwrap().group();
-        assert_eq!(inner.next().unwrap().map(|field| (field.tag, field.text())), Some((5, Ok("y".into()))));
+        assert_eq!(inner.next_field().unwrap().map(|field| (field.tag, field.text())), Some((5, Ok("y".into()))));
         assert!(next().is_none());
     }
 
@@ -171,7 +200,7 @@ mod tests {
         }
         for record in [&b"\x01\x01"[..], b"\x01\x01\x02x", b"\x01\x01\x80", b"\x01\x01\x80\x80\x80\x80\x00"] {
             let mut reader = Reader::record(&Bytes::from_static(record)).unwrap();
-            assert!(reader.next().is_err(), "{record:?}");
+            assert!(reader.next_field().is_err(), "{record:?}");
         }
         let field = |value: &'static [u8]| Field { tag: 1, value: Bytes::from_static(value) };
         assert_eq!(field(b"\xff").text(), Err(Unreadable));
@@ -187,7 +216,7 @@ mod tests {
         let record = writer.finish();
         let mut reader = Reader::record(&record).unwrap();
         let (mut unknown, mut rewritten) = (Unknown::default(), Writer::record());
-        while let Some(field) = reader.next().unwrap() {
+        while let Some(field) = reader.next_field().unwrap() {
             match field.tag {
                 1 => rewritten.text(1, &field.text().unwrap()),
                 _ => unknown.keep(&field),
