@@ -217,7 +217,8 @@ struct Queue {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Slot {
     Termination(PrivateIdentity, ServerName, TerminationReason),
-    Profile(PrivateIdentity, ServerName),
+    /// Pushes of one registration set, which its default identity names.
+    Profile(PrivateIdentity, ServerName, Option<PublicIdentity>),
 }
 
 impl Slot {
@@ -227,7 +228,10 @@ impl Slot {
             HssEvent::RegistrationTermination(termination) => {
                 Self::Termination(private_identity, server_name, termination.reason)
             }
-            HssEvent::PushProfile(_) => Self::Profile(private_identity, server_name),
+            HssEvent::PushProfile(push) => {
+                let default = push.profile.as_ref().and_then(|profile| profile.default_identity());
+                Self::Profile(private_identity, server_name, default.cloned())
+            }
         }
     }
 }
@@ -253,8 +257,8 @@ impl Queue {
             }
             (earlier, mut event) => {
                 if let (Some(HssEvent::PushProfile(earlier)), HssEvent::PushProfile(later)) = (earlier, &mut event) {
-                    later.profile = later.profile.take().or(earlier.profile.take());
-                    later.charging = later.charging.take().or(earlier.charging.take());
+                    later.profile = later.profile.take().or_else(|| earlier.profile.take());
+                    later.charging = later.charging.take().or_else(|| earlier.charging.take());
                 }
                 self.arrived += 1;
                 self.events.insert(self.arrived, event);
@@ -339,6 +343,24 @@ mod tests {
         expected.profile = profile.profile;
         assert_eq!(block_on(events.next()), Some(HssEvent::PushProfile(expected)));
         drop(source);
+        assert_eq!(block_on(events.next()), None);
+    }
+
+    /// A subscription may have several registration sets, each with a profile.
+    #[test]
+    fn each_set_has_its_pushes() {
+        let source = HssEventSource::default();
+        let mut events = source.subscribe();
+        let push = |identity: &str| {
+            let identities = vec![crate::ProfileIdentity::new(identity.parse().unwrap())];
+            let profile = UserProfile::new("alice".parse().unwrap(), vec![ServiceProfile::new(identities)]);
+            HssEvent::PushProfile(PushProfile::new("sip:scscf.ims.example".parse().unwrap(), Arc::new(profile)))
+        };
+        ["tel:+1", "tel:+2", "tel:+1"].iter().for_each(|identity| source.announce(&push(identity)));
+        drop(source);
+        for identity in ["tel:+2", "tel:+1"] {
+            assert_eq!(block_on(events.next()), Some(push(identity)));
+        }
         assert_eq!(block_on(events.next()), None);
     }
 

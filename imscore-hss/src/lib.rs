@@ -7,6 +7,7 @@
 //!   `redb`).
 //! * [`diameter`], [`peer`] and [`cx`] speak Cx on the wire; `tokio::CxHss` asks an HSS elsewhere, `tokio::serve_cx`
 //!   answers for one.
+//! * [`ProfileCache`] remembers what an HSS elsewhere said of users.
 //! * [`state::StateStore`] keeps registrations and whatever else must outlive a message.
 //!
 //! Nothing here reads a clock, opens a socket or needs a runtime, except what is in the folder `tokio` (feature `tokio`,
@@ -46,6 +47,7 @@ mod hss;
 mod identity;
 mod name;
 pub mod peer;
+mod profiles;
 pub mod state;
 mod store;
 mod subscription;
@@ -69,6 +71,7 @@ pub use events::{HssEvent, HssEventSource, HssEvents, PushProfile, RegistrationT
 pub use hss::Hss;
 pub use identity::{IdentityError, MAX_PRIVATE_IDENTITY, MAX_PUBLIC_IDENTITY, PrivateIdentity, PublicIdentity, Scheme};
 pub use name::{MAX_NAME, NameError, ServerName, VisitedNetwork};
+pub use profiles::{ProfileCache, ProfileTimes};
 pub use store::{MAX_PAGE, MemorySubscribers, Put, StoreError, SubscriberStore};
 pub use subscription::{
     ApplicationServer, Capabilities, ChargingAddresses, Condition, Credentials, DefaultHandling, DigestAlgorithm,

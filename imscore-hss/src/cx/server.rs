@@ -271,9 +271,10 @@ mod tests {
     use super::*;
     use crate::vector::{AkaCredentials, Milenage, Usim, UsimAnswer};
     use crate::{
-        AssignmentType, Credentials, DigestCredentials, Hss, HssEvents, LocationInfoRequest as Locate,
-        MultimediaAuthRequest as Challenge, PrivateIdentity, PublicIdentity, Refusal, Roaming, ServerAssignment,
-        ServerAssignmentRequest as Assign, Subscription, UserAuthorizationRequest as Authorize,
+        ApplicationServer, AssignmentType, Credentials, DigestCredentials, Hss, HssEvents, InitialFilterCriteria,
+        LocationInfoRequest as Locate, MultimediaAuthRequest as Challenge, PrivateIdentity, ProfileIdentity,
+        PublicIdentity, Refusal, Roaming, ServerAssignment, ServerAssignmentRequest as Assign, ServiceProfile,
+        Subscription, UserAuthorizationRequest as Authorize,
     };
 
     const SESSION: &str = "scscf.ims.example;1;1";
@@ -352,12 +353,25 @@ mod tests {
         let mut wanted = Capabilities::new([1, 2], [3]);
         wanted.server_names = vec!["sip:scscf1.ims.example".parse().unwrap()];
         let charging = ChargingAddresses::new(["aaa://ccf1".into(), "aaa://ccf2".into()], ["aaa://ecf1".into()]);
-        let alice = user("alice").with_capabilities(wanted).with_charging(charging).with_unregistered_services(true);
+        let alice = with_services(&user("alice"))
+            .with_capabilities(wanted)
+            .with_charging(charging)
+            .with_unregistered_services(true);
         let roaming = Roaming::Only(vec!["home.example".parse().unwrap()]);
         let aka = AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]);
         let public = "sip:carol@ims.example".parse().unwrap();
         let carol = Subscription::new("carol@ims.example".parse().unwrap(), [public], Credentials::Aka(aka)).unwrap();
         Hss::with_subscribers([alice, user("bob").with_roaming(roaming), carol]).unwrap()
+    }
+
+    /// The same user, with a barred identity before it and an application server.
+    fn with_services(user: &Subscription) -> Subscription {
+        let temporary = ProfileIdentity::barred("sip:001@ims.example".parse().unwrap());
+        let mut profiles = user.profile().service_profiles.clone();
+        let server = ApplicationServer::new("sip:as.ims.example");
+        profiles[0].filter_criteria.push(InitialFilterCriteria::new(1, server));
+        profiles.insert(0, ServiceProfile::new(vec![temporary]));
+        Subscription::with_profiles(user.private_identity().clone(), profiles, user.credentials().clone()).unwrap()
     }
 
     /// Whatever an HSS says in process it says over the wire: the same questions, put to both, have the same answers.

@@ -4,7 +4,9 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use ::tokio::runtime::Handle;
 use ::tokio::sync::{Semaphore, watch};
 use ::tokio::task::JoinHandle;
+use ::tokio::time::timeout;
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -21,10 +24,11 @@ use crate::cx::{announcement, server};
 use crate::diameter::dictionary as avp;
 use crate::diameter::{CommandCode, Message};
 use crate::peer::{NoPeer, Obstacle, SendError};
+use crate::state::{Clock, MemoryState, StateStore};
 use crate::{
-    HssCache, HssError, HssEventSource, HssEvents, LocationInfo, LocationInfoRequest, MultimediaAuth,
-    MultimediaAuthRequest, ServerAssignment, ServerAssignmentRequest, ServerName, UserAuthorization,
-    UserAuthorizationRequest, lock,
+    AssignmentType, HssCache, HssError, HssEventSource, HssEvents, LocationInfo, LocationInfoRequest, MultimediaAuth,
+    MultimediaAuthRequest, ProfileCache, ProfileTimes, ServerAssignment, ServerAssignmentRequest, ServerName,
+    UserAuthorization, UserAuthorizationRequest, lock,
 };
 
 /// Requests that are worked on at once.
@@ -33,7 +37,7 @@ const AT_ONCE: usize = 1024;
 const MAX_SCSCFS: usize = 1024;
 
 /// How an HSS elsewhere is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct CxSettings {
     /// The realm of the HSS.
@@ -44,12 +48,23 @@ pub struct CxSettings {
     pub scscf: ServerName,
     /// How long an answer may take; 5 s.
     pub timeout: Duration,
+    /// Where profiles are remembered, for the whole pool of an S-CSCF; in process where there is none.
+    pub state: Option<Arc<dyn StateStore>>,
+    /// For how long they are.
+    pub profiles: ProfileTimes,
 }
 
 impl CxSettings {
     /// Asks whatever HSS of the realm.
     pub fn new(realm: impl Into<String>, scscf: ServerName) -> CxSettings {
-        CxSettings { realm: realm.into(), host: None, scscf, timeout: Duration::from_secs(5) }
+        CxSettings {
+            realm: realm.into(),
+            host: None,
+            scscf,
+            timeout: Duration::from_secs(5),
+            state: None,
+            profiles: ProfileTimes::default(),
+        }
     }
 }
 
@@ -68,8 +83,10 @@ impl CxSettings {
 /// # }
 /// ```
 ///
-/// Questions that are the same and under way at the same time are asked once, except for credentials, which are used
-/// once. A question that was asked is asked to its end, even where nobody waits any more.
+/// Profiles are remembered, and a refresh is told to the HSS only now and then: see [`ProfileCache`].
+///
+/// Questions that are the same, change nothing and are under way at the same time are asked once. A question that others
+/// may have joined is asked to its end, even where nobody waits any more.
 #[derive(Clone)]
 pub struct CxHss {
     shared: Arc<Shared>,
@@ -79,12 +96,14 @@ struct Shared {
     node: Diameter,
     asker: Asker,
     timeout: Duration,
+    profiles: Arc<ProfileCache>,
     events: Arc<HssEventSource>,
     runtime: Handle,
     /// Answers under way, by the question without its session.
     under_way: Mutex<BTreeMap<Bytes, watch::Receiver<Answer>>>,
     sessions: Sessions,
-    listener: JoinHandle<()>,
+    /// What runs beside: who listens, and time for a store in process.
+    tasks: Vec<JoinHandle<()>>,
 }
 
 type Answer = Option<Result<Message, HssError>>;
@@ -95,18 +114,33 @@ impl CxHss {
         let events = Arc::new(HssEventSource::default());
         let mut asker = Asker::new(node.origin().clone(), settings.realm);
         asker.host = settings.host;
-        let listen = listen(node.clone(), requests, events.clone(), settings.scscf);
+        let mut tasks = Vec::new();
+        let state = settings.state.unwrap_or_else(|| {
+            let clock = Clock::new(super::wall_clock());
+            tasks.push(::tokio::spawn(super::keep_time(clock.clone())));
+            Arc::new(MemoryState::new(clock, random()))
+        });
+        let profiles = Arc::new(ProfileCache::new(state, settings.profiles, random()));
         let sessions = Sessions::new(&node.origin().host);
+        let listener = Listener {
+            node: node.clone(),
+            profiles: profiles.clone(),
+            timeout: settings.timeout,
+            events: events.clone(),
+            scscf: settings.scscf,
+        };
+        tasks.push(::tokio::spawn(listener.run(requests)));
         CxHss {
             shared: Arc::new(Shared {
                 node,
                 asker,
                 timeout: settings.timeout,
+                profiles,
                 events,
                 runtime: Handle::current(),
                 under_way: Mutex::default(),
                 sessions,
-                listener: ::tokio::spawn(listen),
+                tasks,
             }),
         }
     }
@@ -145,7 +179,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.listener.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -175,9 +209,27 @@ impl HssCache for CxHss {
     }
 
     async fn server_assignment(&self, request: &ServerAssignmentRequest) -> Result<ServerAssignment, HssError> {
-        let asker = &self.shared.asker;
-        let answer = self.ask_together(|session| asker.server_assignment(session, request)).await?;
-        question::server_assignment(&answer, request)
+        let ask = async {
+            let question = |session: &str| self.shared.asker.server_assignment(session, request);
+            // To join one that changes something would be to miss what has happened since it was asked.
+            let answer = match request.assignment {
+                AssignmentType::NoAssignment | AssignmentType::UnregisteredUser => self.ask_together(question).await?,
+                AssignmentType::Registration
+                | AssignmentType::ReRegistration
+                | AssignmentType::TimeoutDeregistration
+                | AssignmentType::UserDeregistration
+                | AssignmentType::TimeoutDeregistrationStoreServerName
+                | AssignmentType::UserDeregistrationStoreServerName
+                | AssignmentType::AdministrativeDeregistration
+                | AssignmentType::AuthenticationFailure
+                | AssignmentType::AuthenticationTimeout
+                | AssignmentType::DeregistrationTooMuchData => {
+                    self.shared.ask(question(&self.shared.sessions.next())?).await?
+                }
+            };
+            question::server_assignment(&answer, request)
+        };
+        self.shared.profiles.server_assignment(request, ask).await
     }
 
     async fn location_info(&self, request: &LocationInfoRequest) -> Result<LocationInfo, HssError> {
@@ -192,12 +244,27 @@ impl HssCache for CxHss {
 }
 
 /// Announces what the HSS says unasked, and answers it.
-async fn listen(node: Diameter, mut requests: Requests, events: Arc<HssEventSource>, scscf: ServerName) {
-    while let Some(Asked { ticket, request, .. }) = requests.next().await {
-        let (heard, answer) = announcement::announced(&request, &scscf, node.origin());
-        heard.iter().for_each(|event| events.announce(event));
-        if let Ok(answer) = Message::parse(answer) {
-            node.answer(ticket, answer).await;
+struct Listener {
+    node: Diameter,
+    profiles: Arc<ProfileCache>,
+    timeout: Duration,
+    events: Arc<HssEventSource>,
+    scscf: ServerName,
+}
+
+impl Listener {
+    async fn run(self, mut requests: Requests) {
+        while let Some(Asked { ticket, request, .. }) = requests.next().await {
+            let (heard, answer) = announcement::announced(&request, &self.scscf, self.node.origin());
+            for event in heard {
+                // A store that does not answer keeps nobody from hearing of it.
+                let completed = timeout(self.timeout, self.profiles.heard(event.clone())).await;
+                let events = completed.unwrap_or_else(|_| vec![event]);
+                events.iter().for_each(|event| self.events.announce(event));
+            }
+            if let Ok(answer) = Message::parse(answer) {
+                self.node.answer(ticket, answer).await;
+            }
         }
     }
 }
@@ -268,6 +335,23 @@ impl Sessions {
 
     fn next(&self) -> String {
         format!("{};{}", self.start, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A number that no other process has.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+impl fmt::Debug for CxSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CxSettings")
+            .field("realm", &self.realm)
+            .field("host", &self.host)
+            .field("scscf", &self.scscf)
+            .field("timeout", &self.timeout)
+            .field("profiles", &self.profiles)
+            .finish_non_exhaustive()
     }
 }
 

@@ -133,12 +133,18 @@ fn public_identity(elements: &mut Elements<'_>) -> Read<Option<Entry>> {
 }
 
 /// IdentityType is a number of TS 29.228 annex E. A wildcarded PSI may come with the service that was asked for in
-/// Identity, and then is that service.
+/// Identity, and then is that service; a wildcard has its regular expression between exclamation marks.
 fn entry(identity: &str, barred: bool, kind: u32, mut more: IdentityExtension) -> Option<Entry> {
     let is_pattern = kind == 4 || kind == 2 && identity.contains('!');
     if is_pattern {
         let pattern = more.wildcard.unwrap_or_else(|| identity.to_owned());
+        if !pattern.contains('!') {
+            return None;
+        }
         return Some(Entry::Wildcard(WildcardedIdentity { pattern, is_service: kind == 2, barred }));
+    }
+    if kind == 1 {
+        more.wildcard = None;
     }
     more.kind = match kind {
         0 => IdentityKind::User,

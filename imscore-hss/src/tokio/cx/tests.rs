@@ -35,11 +35,15 @@ fn alice(more: &[&str]) -> Subscription {
 
 /// An HSS behind a node of its own, and the S-CSCF's side of it.
 async fn wired<H: HssCache + 'static>(hss: H) -> (CxHss, Diameter, Diameter) {
+    wired_with(hss, None).await
+}
+
+async fn wired_with<H: HssCache + 'static>(hss: H, state: Option<Arc<dyn StateStore>>) -> (CxHss, Diameter, Diameter) {
     let (there, requests) = server(HSS, &[SCSCF]).await;
     ::tokio::spawn(serve_cx(there.clone(), requests, hss));
     let (here, requests) = client(SCSCF, &[(HSS, &there)]).await;
     let mut settings = CxSettings::new("ims.example", scscf());
-    settings.timeout = Duration::from_millis(500);
+    (settings.timeout, settings.state) = (Duration::from_millis(500), state);
     (CxHss::new(here.clone(), requests, settings), here, there)
 }
 
@@ -71,6 +75,85 @@ async fn registration_over_the_wire() {
     let Some(HssEvent::RegistrationTermination(end)) = soon(events.next()).await else { panic!("a termination") };
     assert_eq!((end.private_identity, end.reason), (private(), TerminationReason::Permanent));
     assert_eq!(cx.location_info(&question).await, Err(HssError::Unknown));
+}
+
+/// An HSS that counts how often it is told of a registration.
+struct Counting {
+    hss: Hss,
+    told: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl HssCache for Counting {
+    async fn user_authorization(&self, request: &UserAuthorizationRequest) -> Result<UserAuthorization, HssError> {
+        self.hss.user_authorization(request).await
+    }
+
+    async fn multimedia_auth(&self, request: &MultimediaAuthRequest) -> Result<MultimediaAuth, HssError> {
+        self.hss.multimedia_auth(request).await
+    }
+
+    async fn server_assignment(&self, request: &ServerAssignmentRequest) -> Result<ServerAssignment, HssError> {
+        self.told.fetch_add(1, Ordering::Relaxed);
+        self.hss.server_assignment(request).await
+    }
+
+    async fn location_info(&self, request: &LocationInfoRequest) -> Result<LocationInfo, HssError> {
+        self.hss.location_info(request).await
+    }
+
+    fn events(&self) -> HssEvents {
+        self.hss.events()
+    }
+}
+
+/// A refresh is told to the HSS now and then, by the time of the store (TS 24.229 §5.4.1.2.2F); what the HSS says unasked
+/// is completed from what is remembered (TS 29.228 §6.1.3, §6.2.2).
+#[::tokio::test]
+async fn profiles_are_remembered() {
+    use crate::cx::{
+        ChargingInformation, DeregistrationReason, PushProfileRequest, RegistrationTerminationRequest, Request,
+        RequestHead,
+    };
+    let told = Arc::new(AtomicU64::new(0));
+    let hss = Hss::new(MemorySubscribers::new([alice(&["tel:+12015550123"])]).unwrap());
+    let clock = Clock::new(0);
+    let state = Arc::new(MemoryState::new(clock.clone(), 1));
+    let (cx, _here, there) = wired_with(Counting { hss: hss.clone(), told: told.clone() }, Some(state)).await;
+    let mut events = cx.events();
+    let assign = async |assignment| {
+        let question = ServerAssignmentRequest::new(private(), public(), scscf(), assignment);
+        let answer = cx.server_assignment(&question).await.unwrap();
+        (told.load(Ordering::Relaxed), answer.profile.unwrap().identities().count())
+    };
+    assert_eq!(assign(AssignmentType::Registration).await, (1, 2));
+    assert_eq!(assign(AssignmentType::ReRegistration).await, (1, 2));
+    clock.advance_to(30 * 60 * 1000);
+    assert_eq!(assign(AssignmentType::ReRegistration).await, (2, 2));
+    hss.put(alice(&["tel:+12015550123", "tel:+12015550124"])).await.unwrap();
+    let Some(HssEvent::PushProfile(push)) = soon(events.next()).await else { panic!("a push") };
+    assert_eq!(push.profile.unwrap().identities().count(), 3);
+    assert_eq!(assign(AssignmentType::ReRegistration).await, (2, 3));
+
+    let head = RequestHead::cx("s;1;1", HSS, "ims.example", "ims.example");
+    let mut command = PushProfileRequest::new(SCSCF, "alice@ims.example");
+    command.charging =
+        Some(ChargingInformation { primary_collection: Some("aaa://ccf"), ..ChargingInformation::new() });
+    let request = Message::parse(Request { head: head.clone(), command }.encode().unwrap()).unwrap();
+    let answer = there.ask(request, SOON).await.unwrap();
+    assert_eq!(answer.find(&avp::RESULT_CODE).unwrap().read::<u32>(&avp::RESULT_CODE), Ok(2001));
+    let Some(HssEvent::PushProfile(push)) = soon(events.next()).await else { panic!("a push") };
+    assert_eq!(push.charging.unwrap().collection, ["aaa://ccf"]);
+    assert_eq!(push.profile.unwrap().identities().count(), 3, "whose they are");
+
+    let reason = DeregistrationReason::new(TerminationReason::Permanent);
+    let command = RegistrationTerminationRequest::new(SCSCF, "alice@ims.example", reason);
+    let request = Message::parse(Request { head, command }.encode().unwrap()).unwrap();
+    there.ask(request, SOON).await.unwrap();
+    let Some(HssEvent::RegistrationTermination(end)) = soon(events.next()).await else { panic!("a termination") };
+    assert_eq!(end.public_identities.len(), 3);
+    assert_eq!(end.public_identities[0], public());
+    assert_eq!(assign(AssignmentType::ReRegistration).await, (3, 3));
 }
 
 /// An HSS that counts, and answers when it is told to.
