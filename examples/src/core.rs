@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use imscore_cscf::icscf::{self, Icscf};
 use imscore_cscf::pcscf::{self, Pcscf};
 use imscore_cscf::scscf::{self, Scscf};
@@ -17,7 +17,7 @@ use imscore_hss::state::{Clock, MemoryState};
 use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
 use imscore_hss::{Hss, HssCache, ServerName};
 use imscore_sip::auth::Algorithm;
-use imscore_sip::tokio::seed;
+use imscore_sip::tokio::{NameServers, seed};
 use imscore_sip::transaction::Timers;
 use imscore_sip::transport::Side;
 
@@ -58,7 +58,9 @@ impl Core {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers as usize,
         };
-        let running = serve_with(node, workers, transport(settings)).await?;
+        let mut driver = transport(settings);
+        driver.name_servers = name_servers(&settings.names)?;
+        let running = serve_with(node, workers, driver).await?;
         let metrics = Arc::new(metrics(&running, &pcscf, &drain));
         let operations = Operations { metrics, diameter: diameter.clone(), drain };
         let realm: Arc<str> = settings.home_domain.as_str().into();
@@ -171,6 +173,9 @@ fn node(settings: &Settings, cache: &Arc<dyn HssCache>, pcscf: Arc<Pcscf>, clock
             node = node.listen_as(listen);
         }
     }
+    for host in &settings.names.hosts {
+        node = node.host(settings.in_home_domain(&host.name), host.address);
+    }
     Ok(node)
 }
 
@@ -206,6 +211,17 @@ fn transport(settings: &Settings) -> imscore_sip::tokio::Settings {
     own.connect = milliseconds(transport.connect_ms);
     own.unsent = transport.unsent as usize;
     own
+}
+
+/// Who is asked for hosts that are not in the table.
+fn name_servers(names: &settings::Names) -> Result<Option<NameServers>> {
+    let mut servers = names.servers.clone();
+    if names.system_servers {
+        let of_system =
+            NameServers::of_system().context("/etc/resolv.conf; write the name servers into names.servers")?;
+        servers.extend(of_system.addresses());
+    }
+    Ok((!servers.is_empty()).then(|| NameServers::new(servers)))
 }
 
 fn metrics(running: &Running, pcscf: &Arc<Pcscf>, drain: &Drain) -> Metrics {

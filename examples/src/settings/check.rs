@@ -1,7 +1,7 @@
 //! Values that are of the right kind and make no sense.
 
 use imscore_sip::auth::Algorithm;
-use imscore_sip::transport::Transport;
+use imscore_sip::transport::{Address, Transport};
 use imscore_sip::uri::SipUri;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -13,11 +13,12 @@ type Wrong = (&'static str, String);
 impl Root for Settings {
     fn check(&self) -> Option<(&'static str, String)> {
         let settings = self;
+        let is_there = |address: Address| matches!(address.transport, Transport::Udp | Transport::Tcp);
         let sockets = |key, listen: &[Listen]| {
-            let other = listen.iter().find(|it| !matches!(it.0.transport, Transport::Udp | Transport::Tcp))?;
+            let other = listen.iter().find(|it| !is_there(it.0))?;
             Some((key, format!("{}: this transport is not there yet, only udp and tcp are", other.0)))
         };
-        let Settings { pcscf, icscf, scscf, hss, limits, message, transport, .. } = settings;
+        let Settings { pcscf, icscf, scscf, hss, names, limits, message, transport, .. } = settings;
         host("home_domain", &settings.home_domain)
             .or_else(|| levels(&settings.log).map(|cause| ("log", cause)))
             .or_else(|| (settings.workers > 255).then(|| ("workers", "255 at most".to_owned())))
@@ -44,6 +45,11 @@ impl Root for Settings {
             .or_else(|| host("hss.host", &hss.host))
             .or_else(|| host("hss.origin", &hss.origin))
             .or_else(|| within("hss.watchdog_seconds", hss.watchdog_seconds, 3_600))
+            .or_else(|| names.hosts.iter().find_map(|it| host("names.hosts", &it.name)))
+            .or_else(|| {
+                let other = names.hosts.iter().find(|it| !is_there(it.address))?;
+                Some(("names.hosts", format!("{other}: this transport is not there yet, only udp and tcp are")))
+            })
             .or_else(|| http(&settings.http))
             .or_else(|| within("core_timers.t1", settings.core_timers.t1, 60_000))
             .or_else(|| within("core_timers.t2", settings.core_timers.t2, 600_000))

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 pub use hss::{DiameterSettings, HssSettings};
 pub(crate) use read::flag;
 pub use read::{SettingsError, load};
-pub use tree::{Entry, Listen, Setting};
+pub use tree::{Entry, Host, Listen, Setting};
 
 /// The whole of a program's settings.
 pub trait Root: Setting + Default + PartialEq + Serialize + DeserializeOwned {
@@ -75,6 +75,8 @@ tree::settings! {
         scscf: Scscf = Scscf::default(),
         /// The HSS that the I-CSCF and the S-CSCF ask.
         hss: HssAt = HssAt::default(),
+        /// Hosts that are no function of this core: where they are.
+        names: Names = Names::default(),
         /// HTTP: provisioning, health and metrics.
         http: Http = Http::default(),
         /// Timers of RFC 3261 between servers, in milliseconds.
@@ -146,6 +148,18 @@ tree::settings! {
         origin: String = "cscf".into(),
         /// How long the HSS may be silent before it is asked whether it is there, in seconds.
         watchdog_seconds: u32 = 30,
+    }
+
+    /// Hosts that are no function of this core.
+    struct Names {
+        /// Where hosts are, as in "scscf2=udp:192.0.2.7:5054", whatever name servers say. The addresses of one host are tried in
+        /// their order, as RFC 3263 has it for those that a name server gives.
+        hosts: Vec<Host> = Vec::new(),
+        /// Name servers, as in "192.0.2.53:53", asked in turn for all other hosts. With neither these nor those of the system
+        /// nobody knows other hosts.
+        servers: Vec<SocketAddr> = Vec::new(),
+        /// Whether the name servers in /etc/resolv.conf are asked too, behind these.
+        system_servers: bool = false,
     }
 
     /// HTTP: provisioning, health and metrics.

@@ -160,9 +160,16 @@ mod tests {
 
     #[test]
     fn every_printed_value_is_read_back() {
-        let values =
-            ["pcscf.access=tcp:[::1]:1", "http.listen=[::1]:2", "log=debug", "demo_subscribers=false", "message.uri=3"];
-        let changed: Settings = load(None, values.iter().map(|it| it.split_once('=').unwrap())).unwrap();
+        let values = [
+            ("pcscf.access", "tcp:[::1]:1"),
+            ("names.hosts", "a=udp:[::1]:1,a=tcp:[::1]:2"),
+            ("names.servers", "[::1]:53"),
+            ("http.listen", "[::1]:2"),
+            ("log", "debug"),
+            ("demo_subscribers", "false"),
+            ("message.uri", "3"),
+        ];
+        let changed: Settings = load(None, values).unwrap();
         assert_ne!(changed, Settings::default());
         assert_eq!(parse::<Settings>("printed", &changed.to_toml()).unwrap(), changed);
     }
@@ -202,6 +209,14 @@ mod tests {
             "core.toml, line 3: \
             pcscf.access[1]: 'ucp:127.0.0.1:1' is no address: write a transport and a socket address, like \
             udp:127.0.0.1:5060 or tcp:[::1]:5060",
+        );
+        refused(
+            "[names]\nhosts = [\"a\"]",
+            "core.toml, line 2: names.hosts[0]: 'a': write a host and its address, like scscf2=udp:192.0.2.7:5054",
+        );
+        refused(
+            "[names]\nhosts = [\"a=tls:192.0.2.7:5061\"]",
+            "core.toml, line 2: names.hosts: a=tls:192.0.2.7:5061: this transport is not there yet, only udp and tcp are",
         );
         refused("[http]\nbody = -1", "core.toml, line 2: http.body: invalid value: integer `-1`, expected u32");
         refused(

@@ -1,5 +1,6 @@
 //! Settings that describe themselves: the comment of a field is its documentation in Rust, in the file and in `--help`.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use imscore_sip::transport::Address;
@@ -84,7 +85,42 @@ values! {
     String: this => this.as_str();
     SocketAddr: this => this.to_string();
     Vec<String>: this => this.clone();
+    Vec<SocketAddr>: this => this.iter().map(SocketAddr::to_string).collect::<Vec<_>>();
     Vec<Listen>: this => this.iter().map(|listen| listen.0.to_string()).collect::<Vec<_>>();
+    Vec<Host>: this => this.iter().map(Host::to_string).collect::<Vec<_>>();
+}
+
+/// A host and where it is, as text: `scscf2=udp:192.0.2.7:5054`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its name; one without a dot is in the home domain.
+    pub name: String,
+    /// One of its addresses.
+    pub address: Address,
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.address)
+    }
+}
+
+impl Serialize for Host {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Host {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let Some((name, address)) = text.split_once('=') else {
+            return Err(de::Error::custom(format!(
+                "'{text}': write a host and its address, like scscf2=udp:192.0.2.7:5054"
+            )));
+        };
+        Ok(Host { name: name.to_owned(), address: address.parse().map_err(de::Error::custom)? })
+    }
 }
 
 /// A transport and an address to listen on, as text.

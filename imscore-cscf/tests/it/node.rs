@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use imscore_cscf::{Call, Decision, Drain, Node, Refused, Role, Target, Verdict, Worker};
-use imscore_sip::testing::Ladder;
+use imscore_sip::testing::{Ladder, NameServer};
 use imscore_sip::transport::{Address, Side};
 use imscore_sip::{Method, Request, Response, StatusCode};
 
 const AT: &str = "udp:192.0.2.10:5060";
 const BOB: &str = "sip:bob@192.0.2.2";
+const FAR: &str = "sip:bob@far.example";
 
 /// Does what the user part of the Request-URI says.
 #[derive(Default)]
@@ -23,6 +24,7 @@ struct Obedient {
 impl Role for Obedient {
     async fn on_request(&self, call: &mut Call, request: Request) -> Result<Decision, Refused> {
         let uri = request.uri().ok();
+        let is_far = uri.as_ref().is_some_and(|uri| uri.as_sip().is_some_and(|uri| uri.user() == Some("far")));
         let order = uri.as_ref().and_then(|uri| uri.as_sip()?.user()).unwrap_or_default().to_string();
         match order.as_str() {
             "refuse" => return Err(StatusCode::BUSY_HERE.into()),
@@ -57,7 +59,8 @@ impl Role for Obedient {
             _ => {}
         }
         self.finished.fetch_add(1, Ordering::Relaxed);
-        Ok(Decision::forward_to(request, Target { uri: Some(BOB.into()), ..Target::default() }))
+        let uri = if is_far { FAR } else { BOB };
+        Ok(Decision::forward_to(request, Target { uri: Some(uri.into()), ..Target::default() }))
     }
 
     fn on_response(&self, call: &mut Call, response: Response) -> Verdict {
@@ -263,6 +266,85 @@ fn a_timer_of_a_call() {
          bob -> node    487 INVITE
          node -> bob    ACK
          node -> alice  487",
+    );
+}
+
+const ZONE: &str = "
+    _sip._udp.far.example  SRV  1 0 5060 carol.far.example
+    _sip._udp.far.example  SRV  2 0 5060 bob.far.example
+    carol.far.example      A    192.0.2.3
+    bob.far.example        A    192.0.2.2";
+
+const FAILS_OVER: &str = "
+    alice -> node  INVITE sip:far@ims.example
+    node -> alice  100
+    node -> carol  INVITE sip:bob@far.example  Via#=2
+    carol -> node  503
+    node -> carol  ACK
+    node -> bob    INVITE sip:bob@far.example  Via#=2
+    bob -> node    200
+    node -> alice  200";
+
+/// RFC 3263 §4.3: a role sends to a name and sees one branch, whichever target it is that answers.
+#[test]
+fn a_role_sends_to_a_name() {
+    let mut by_dns = obedient().peer("carol", "udp:192.0.2.3:5060");
+    by_dns.network().add_name_server(NameServer::new(ZONE));
+    by_dns.run(FAILS_OVER);
+
+    let table = ["udp:192.0.2.3:5060", "udp:192.0.2.2:5060"].iter().fold(
+        Node::default().role("role.ims.example", Obedient::default()).listen(
+            AT.parse().unwrap(),
+            "role.ims.example",
+            Side::Core,
+        ),
+        |node, address| node.host("Far.example", address.parse().unwrap()),
+    );
+    ladder(table).peer("carol", "udp:192.0.2.3:5060").run(FAILS_OVER);
+}
+
+/// One address of a host needs no choice and no question: it is used for the transport that it has.
+#[test]
+fn a_host_of_the_table() {
+    for (target, is_there) in
+        [(FAR, true), ("sip:bob@FAR.example:9;transport=udp", true), ("sips:bob@far.example", false)]
+    {
+        let node = Node::default().role("role.ims.example", To(target)).listen(
+            AT.parse().unwrap(),
+            "role.ims.example",
+            Side::Core,
+        );
+        let mut ladder = ladder(node.host("far.example", "udp:192.0.2.2:5060".parse().unwrap()));
+        let expected = if is_there { format!("node -> bob  OPTIONS {target}") } else { "node -> alice  500".into() };
+        ladder.run(&format!("alice -> node  OPTIONS sip:bob@ims.example\n{expected}"));
+    }
+}
+
+/// Sends everything there.
+struct To(&'static str);
+
+#[async_trait]
+impl Role for To {
+    async fn on_request(&self, _call: &mut Call, request: Request) -> Result<Decision, Refused> {
+        Ok(Decision::forward_to(request, Target { uri: Some(self.0.into()), ..Target::default() }))
+    }
+}
+
+/// RFC 3261 §13.2.2.4: the ACK for a 2xx goes by the name in the Contact.
+#[test]
+fn an_ack_goes_to_a_name() {
+    let mut ladder = ladder(chain());
+    ladder.network().add_name_server(NameServer::new("bob.far.example  A  192.0.2.2"));
+    ladder.run(
+        "alice -> node  INVITE sip:bob@ims.example
+         node -> alice  100
+         node -> bob    INVITE sip:bob@192.0.2.2
+         bob -> node    200  Contact=<sip:bob@bob.far.example:5060>
+         node -> alice  200
+         alice -> node  ACK
+         node -> bob    ACK sip:bob@bob.far.example:5060  X-Passed='one, two' -Route
+         alice -> node  BYE
+         node -> bob    BYE sip:bob@bob.far.example:5060  -Route",
     );
 }
 
