@@ -248,3 +248,58 @@ async fn an_engine_gets_its_answer() {
         assert_eq!(rig.next().await, Seen::Answered(expected));
     }
 }
+
+/// RFC 3263 §4.3, threat D12: a proxy under its driver. A request for a name that nobody answers for is under way; another's first
+/// address has nobody, which ICMP tells, and its second answers.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_proxy_sends_to_the_next_address_of_a_name() {
+    use crate::proxy::{self, Hop, Proxy};
+    use crate::{Owned, transaction};
+
+    fn zone(name: &str, _: RecordType) -> Says {
+        match name {
+            "far.example" => Says::Records([2, 1].map(|last| (60, RData::A(A::new(127, 0, 0, last)))).into()),
+            _ => Says::Silence,
+        }
+    }
+    let settings = Settings { name_servers: Some(NameServers::new([serve(zone).await])), ..Settings::default() };
+    let proxy = Endpoint::bind_with(settings, ["udp:127.0.0.1:0".parse().unwrap()], |listeners| {
+        let config = proxy::Config::new(transaction::Config::new([7; 32], listeners));
+        Owned::new(Proxy::new(config, now()), now(), |proxy: &mut Proxy, event, now| match event {
+            proxy::Event::Request { id, request, .. } => {
+                proxy.fork(id, [(request, Hop::Name)].into_iter().collect(), now);
+                proxy.close(id, now);
+            }
+            proxy::Event::Response { id, branch, response } => proxy.pass(id, branch, response, now),
+            proxy::Event::Ack { .. } | proxy::Event::Cancelled { .. } | proxy::Event::Ended { .. } => {}
+            proxy::Event::Answer { .. } | proxy::Event::FlowLost { .. } => {}
+        })
+    });
+    let proxy = proxy.await.unwrap();
+    let address: SocketAddr = proxy.listeners()[0].sent_by.parse().unwrap();
+    tokio::spawn(proxy.run(Shutdown::new()));
+
+    let [alice, bob] = [UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap()];
+    let port = bob.local_addr().unwrap().port();
+    let request = |call_id, host: &str| {
+        let text = options(call_id, Transport::Udp).replacen("bob@ims.example", &format!("bob@{host}:{port}"), 1);
+        text.replacen(";branch", ";rport;branch", 1)
+    };
+    let mut buffer = [0; 2_000];
+    alice.send_to(request("1", "slow.example").as_bytes(), address).await.unwrap();
+    alice.send_to(request("2", "far.example").as_bytes(), address).await.unwrap();
+    let (length, from) = within(bob.recv_from(&mut buffer)).await.unwrap();
+    let Message::Request(request) = Message::parse(Bytes::copy_from_slice(&buffer[..length])).unwrap() else {
+        panic!("a request")
+    };
+    bob.send_to(&request.reply(StatusCode::OK).to_bytes(), from).await.unwrap();
+    let (length, _) = within(alice.recv_from(&mut buffer)).await.unwrap();
+    let Message::Response(response) = Message::parse(Bytes::copy_from_slice(&buffer[..length])).unwrap() else {
+        panic!("a response")
+    };
+    assert_eq!(
+        (response.status(), response.headers.raw(crate::header::Name::CALL_ID)),
+        (StatusCode::OK, Some(&b"2"[..]))
+    );
+}
