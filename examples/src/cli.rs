@@ -34,7 +34,7 @@ impl Program for Settings {
                                 With --hss diameter the HSS is a process of its own, the program hss, asked over Diameter.";
     const ALIASES: &'static [(&'static str, &'static str)] =
         &[("home_domain", "domain"), ("pcscf.access", "listen"), ("http.listen", "http"), ("hss.mode", "hss")];
-    const SHORT: &'static [&'static str] = &["data", "log"];
+    const SHORT: &'static [&'static str] = &["data", "log", "trace"];
 }
 
 impl Program for HssSettings {

@@ -1,5 +1,6 @@
 //! The core that the settings describe: HSS, CSCFs, the node that they stand in, and the HTTP beside it.
 
+use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +18,7 @@ use imscore_hss::state::{Clock, MemoryState};
 use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
 use imscore_hss::{Hss, HssCache, ServerName};
 use imscore_sip::auth::Algorithm;
-use imscore_sip::tokio::{NameServers, seed};
+use imscore_sip::tokio::{NameServers, TraceFile, seed};
 use imscore_sip::transaction::Timers;
 use imscore_sip::transport::Side;
 
@@ -60,6 +61,7 @@ impl Core {
         };
         let mut driver = transport(settings);
         driver.name_servers = name_servers(&settings.names)?;
+        driver.trace = trace(settings)?;
         let running = serve_with(node, workers, driver).await?;
         let metrics = Arc::new(metrics(&running, &pcscf, &drain));
         let operations = Operations { metrics, diameter: diameter.clone(), drain };
@@ -211,6 +213,17 @@ fn transport(settings: &Settings) -> imscore_sip::tokio::Settings {
     own.connect = milliseconds(transport.connect_ms);
     own.unsent = transport.unsent as usize;
     own
+}
+
+fn trace(settings: &Settings) -> Result<Option<TraceFile>> {
+    if settings.trace.is_empty() {
+        return Ok(None);
+    }
+    let file = OpenOptions::new().create(true).append(true).open(&settings.trace).with_context(|| {
+        format!("{}: the trace cannot be written; choose another file with --trace", settings.trace)
+    })?;
+    let trace = TraceFile::new("core", file)?;
+    Ok(Some(if settings.is_local() { trace.plain() } else { trace }))
 }
 
 /// Who is asked for hosts that are not in the table.

@@ -13,6 +13,7 @@ use crate::message::Message;
 use crate::now::Now;
 use crate::parse::ParseError;
 use crate::resolve::{Answer, Question};
+use crate::transaction::Transitions;
 use crate::transport::Flow;
 
 /// A state machine that a driver feeds.
@@ -44,6 +45,12 @@ pub trait Engine {
 
     /// What to call when the engine has something to do before its deadline. Engines that run no futures need none.
     fn set_waker(&mut self, _waker: Waker) {}
+
+    /// What its transactions did, for a trace. An engine hands out those of the transaction layer inside it, where it
+    /// has one.
+    fn transitions(&mut self) -> Option<&mut Transitions> {
+        None
+    }
 
     /// True where the peer of a flow has proved who it is, by a registration for instance. Such a connection may be
     /// idle for long, and does not count among those of strangers.
@@ -91,6 +98,10 @@ impl<G: Engine + ?Sized> Engine for Box<G> {
 
     fn set_waker(&mut self, waker: Waker) {
         (**self).set_waker(waker);
+    }
+
+    fn transitions(&mut self) -> Option<&mut Transitions> {
+        (**self).transitions()
     }
 
     fn is_known(&self, flow: &Flow) -> bool {

@@ -20,6 +20,8 @@ pub mod table;
 pub mod testing;
 #[cfg(all(feature = "tokio", unix))]
 pub mod tokio;
+#[cfg(feature = "trace")]
+pub mod trace;
 pub mod transaction;
 pub mod transport;
 pub mod ua;

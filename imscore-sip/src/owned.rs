@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::now::Now;
 use crate::parse::ParseError;
 use crate::resolve::{Answer, Question};
+use crate::transaction::Transitions;
 use crate::transport::Flow;
 
 /// An engine and a function that gets its events at once, each with the engine and the time. Together they are an engine
@@ -97,6 +98,10 @@ impl<E: Engine, F: FnMut(&mut E, E::Event, Now)> Engine for Owned<E, F> {
 
     fn set_waker(&mut self, waker: Waker) {
         self.engine.set_waker(waker);
+    }
+
+    fn transitions(&mut self) -> Option<&mut Transitions> {
+        self.engine.transitions()
     }
 
     fn is_known(&self, flow: &Flow) -> bool {

@@ -24,14 +24,19 @@ pub fn reveal(plain: bool) {
     REVEALED.store(plain, Ordering::Relaxed);
 }
 
+/// The hash that stands for a text, whatever [`reveal`] says.
+pub(crate) fn masked(text: &str) -> String {
+    let mut hasher = SipHasher13::new();
+    hasher.write(text.as_bytes());
+    format!("#{:08x}", hasher.finish() as u32)
+}
+
 impl<T: Display> Display for Pii<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if REVEALED.load(Ordering::Relaxed) {
             return self.0.fmt(f);
         }
-        let mut hasher = SipHasher13::new();
-        hasher.write(self.0.to_string().as_bytes());
-        write!(f, "#{:08x}", hasher.finish() as u32)
+        f.write_str(&masked(&self.0.to_string()))
     }
 }
 

@@ -292,7 +292,7 @@ mod tests {
         let mut wheel = Wheel::new(base);
         wheel.set(base + ms(100), 1);
         // Tick 70 is in the same block of 64 as tick 100, tick 0 is not: the later timer starts on a lower level.
-        assert_eq!(fired(&mut wheel, base + ms(70)), []);
+        assert!(fired(&mut wheel, base + ms(70)).is_empty());
         wheel.set(base + ms(100), 2);
         wheel.set(base + ms(99), 3);
         assert_eq!(fired(&mut wheel, base + ms(100)), [3, 1, 2]);
@@ -303,7 +303,7 @@ mod tests {
         let base = Clock::new().now().monotonic;
         let mut wheel = Wheel::new(base);
         wheel.set(base + Duration::from_micros(1_001), 1);
-        assert_eq!(fired(&mut wheel, base + Duration::from_micros(1_999)), []);
+        assert!(fired(&mut wheel, base + Duration::from_micros(1_999)).is_empty());
         assert_eq!(fired(&mut wheel, base + ms(2)), [1]);
     }
 
@@ -336,7 +336,7 @@ mod tests {
         let base = Clock::new().now().monotonic;
         let mut wheel = Wheel::new(base);
         wheel.set(base + Duration::from_secs(200 * 365 * 86_400), 1);
-        assert_eq!(fired(&mut wheel, base + Duration::from_secs(100 * 365 * 86_400)), []);
+        assert!(fired(&mut wheel, base + Duration::from_secs(100 * 365 * 86_400)).is_empty());
         assert_eq!(wheel.len(), 1);
     }
 

@@ -60,6 +60,9 @@ tree::settings! {
         /// What is logged to standard error: a level (error, warn, info, debug, trace), or levels by module as in
         /// "info,imscore_sip=debug".
         log: String = "info".into(),
+        /// File that a trace is added to: every message, and each step of transactions and dialogs, as lines of JSON.
+        /// Empty: there is none. Only where phones are on this machine are identities and bodies in it as they are.
+        trace: String = String::new(),
         /// Workers, each with a thread, tables and UDP sockets of its own. 0: one for each CPU.
         workers: u32 = 0,
         /// How long calls and registrations under way may still take after SIGTERM or SIGINT, in seconds.

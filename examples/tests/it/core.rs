@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use imscore_examples::core::Core;
 use imscore_examples::settings::Settings;
+use imscore_sip::trace::{Ladder, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -49,6 +50,31 @@ async fn a_core_serves_http_and_stops_at_once_when_idle() {
     let started = Instant::now();
     core.stop(Duration::from_secs(30)).await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_trace_has_what_phones_say_and_get() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trace.jsonl");
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut settings = Settings { trace: file.to_str().unwrap().to_owned(), ..settings("") };
+    settings.pcscf.access = vec![imscore_examples::settings::Listen(format!("udp:{port}").parse().unwrap())];
+    let core = Core::start(&settings).await.unwrap();
+    let phone = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let register = "REGISTER sip:ims.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK1\r\n\
+        From: <sip:alice@ims.example>;tag=1\r\nTo: <sip:alice@ims.example>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n\
+        Contact: <sip:alice@127.0.0.1>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+    phone.send_to(register.as_bytes(), port).await.unwrap();
+    let mut answer = [0; 2_000];
+    let length = tokio::time::timeout(Duration::from_secs(10), phone.recv(&mut answer)).await.unwrap().unwrap();
+    assert!(answer[..length].starts_with(b"SIP/2.0 401 "), "{}", String::from_utf8_lossy(&answer[..length]));
+    core.stop(Duration::ZERO).await.unwrap();
+
+    let text = std::fs::read_to_string(file).unwrap();
+    let records = text.lines().map(Record::from_json).collect::<Result<Vec<_>, _>>().unwrap();
+    let ladder = Ladder::of(&records).to_string();
+    assert!(ladder.contains("- REGISTER -") && ladder.contains(" 401 Unauthorized -"), "{ladder}");
+    assert!(text.contains("sip:alice@ims.example"), "on loopback identities are shown");
 }
 
 #[tokio::test]

@@ -671,6 +671,10 @@ impl Engine for Worker {
         self.shared.set_driver(waker);
     }
 
+    fn transitions(&mut self) -> Option<&mut transaction::Transitions> {
+        self.proxy.transitions()
+    }
+
     fn is_known(&self, flow: &Flow) -> bool {
         let now = self.now();
         self.node.roles.iter().any(|(_, role)| role.knows(flow, now))

@@ -101,6 +101,13 @@ impl Message {
         }
     }
 
+    /// The bytes as they came in, without a copy while nothing was edited.
+    #[cfg(feature = "trace")]
+    pub(crate) fn kept(&self) -> Bytes {
+        let headers = self.headers();
+        if headers.is_edited() { self.to_bytes() } else { headers.bytes.clone() }
+    }
+
     /// The bytes to send: one pass, what was not edited byte for byte.
     pub fn to_bytes(&self) -> Bytes {
         match self {

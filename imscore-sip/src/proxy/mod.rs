@@ -736,6 +736,10 @@ impl Engine for Proxy {
         Output::Wait(deadlines.into_iter().flatten().min())
     }
 
+    fn transitions(&mut self) -> Option<&mut transaction::Transitions> {
+        self.transactions.transitions()
+    }
+
     fn owner(&self, message: &Message) -> Option<usize> {
         self.transactions.owner(message)
     }

@@ -16,7 +16,9 @@ use super::ready::Token;
 use super::{Counters, Settings, Shutdown};
 use crate::engine::{Engine, Output};
 use crate::message::Message;
-use crate::transport::Listener;
+#[cfg(feature = "trace")]
+use crate::trace::Observer;
+use crate::transport::{Flow, Listener};
 
 /// Events of a turn that nobody asked for; then other tasks have theirs.
 const EVENTS: usize = 64;
@@ -33,6 +35,8 @@ pub struct Endpoint<E: Engine> {
     engine: E,
     io: Io,
     listeners: Vec<Listener>,
+    #[cfg(feature = "trace")]
+    observer: Option<Observer>,
 }
 
 impl<E: Engine> Endpoint<E> {
@@ -73,10 +77,22 @@ impl<E: Engine> Endpoint<E> {
         counters: Arc<Counters>,
         make: impl FnOnce(Vec<Listener>) -> E,
     ) -> io::Result<Endpoint<E>> {
+        #[cfg(feature = "trace")]
+        let observer = settings.trace.as_ref().map(|trace| trace.observer(&listeners));
         let io = Io::new(&listeners, sockets, post, gate, settings, counters)?;
         let mut engine = make(listeners.clone());
         engine.set_waker(io.ready.signal(Token::Engine).into());
-        Ok(Endpoint { engine, io, listeners })
+        #[cfg(feature = "trace")]
+        if let (Some(_), Some(transitions)) = (&observer, engine.transitions()) {
+            transitions.keep();
+        }
+        Ok(Endpoint {
+            engine,
+            io,
+            listeners,
+            #[cfg(feature = "trace")]
+            observer,
+        })
     }
 
     /// What the engine listens on, in the order of [`ListenerId`](crate::transport::ListenerId).
@@ -161,7 +177,10 @@ impl<E: Engine> Endpoint<E> {
     /// Does what the engine wants done, up to its next event.
     fn drain(&mut self) -> Option<E::Event> {
         loop {
-            match self.engine.poll_output() {
+            let output = self.engine.poll_output();
+            #[cfg(feature = "trace")]
+            self.observe_output(&output);
+            match output {
                 Output::Transmit(transmit) => self.io.transmit(transmit, Origin(self.io.post.worker)),
                 Output::Event(event) => return Some(event),
                 Output::Ask(question) => self.io.ask(question),
@@ -175,20 +194,52 @@ impl<E: Engine> Endpoint<E> {
 
     fn handle(&mut self, input: Input) {
         let now = self.io.now;
+        #[cfg(feature = "trace")]
+        self.observe_input(&input);
         match input {
             Input::Message(message, flow) => match self.owner(&message) {
                 Some(other) => self.io.hand_over(other, message, flow),
-                None => self.engine.handle_message(message, flow, now),
+                None => self.handle_message(message, flow),
             },
             Input::Owned(owned) => {
                 let (message, flow) = *owned;
-                self.engine.handle_message(message, flow, now);
+                self.handle_message(message, flow);
             }
             Input::Malformed(bytes, error, flow) => self.engine.handle_malformed(&bytes, error, flow, now),
             Input::Lost(flow) => self.engine.handle_flow_lost(flow, now),
             Input::Failed(ticket) => self.engine.handle_send_failed(ticket, now),
             Input::Answer(question, answer) => self.engine.handle_answer(&question, answer, now),
             Input::Timeout => self.engine.handle_timeout(now),
+        }
+    }
+
+    fn handle_message(&mut self, message: Message, flow: Flow) {
+        #[cfg(feature = "trace")]
+        if let Some(observer) = &mut self.observer {
+            observer.on_message(&message, &flow, self.io.now);
+        }
+        self.engine.handle_message(message, flow, self.io.now);
+    }
+
+    /// All but messages, of which only now it will be known whose they are.
+    #[cfg(feature = "trace")]
+    fn observe_input(&mut self, input: &Input) {
+        let Some(observer) = &mut self.observer else { return };
+        let now = self.io.now;
+        match input {
+            Input::Malformed(bytes, error, flow) => observer.on_malformed(bytes, error, flow, now),
+            Input::Lost(flow) => observer.on_flow_lost(flow, now),
+            Input::Failed(_) => observer.on_send_failed(now),
+            Input::Message(..) | Input::Owned(_) | Input::Answer(..) | Input::Timeout => {}
+        }
+    }
+
+    #[cfg(feature = "trace")]
+    fn observe_output(&mut self, output: &Output<E::Event>) {
+        let Some(observer) = &mut self.observer else { return };
+        observer.on_transitions(self.engine.transitions(), self.io.now);
+        if let Output::Transmit(transmit) = output {
+            observer.on_transmit(transmit, self.io.now);
         }
     }
 

@@ -83,6 +83,8 @@ mod shutdown;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "trace")]
+mod trace;
 pub mod ua;
 mod udp;
 mod wire;
@@ -101,6 +103,8 @@ pub use settings::Settings;
 pub use shutdown::Shutdown;
 #[cfg(feature = "tls")]
 pub use tls::{ClientCertificates, Tls, TlsConfig, TlsError};
+#[cfg(feature = "trace")]
+pub use trace::TraceFile;
 pub use workers::{WorkerPanicked, Workers, serve};
 #[cfg(feature = "ws")]
 pub use ws::WsSettings;

@@ -55,6 +55,9 @@ pub struct Settings {
     /// Who may open a WebSocket.
     #[cfg(feature = "ws")]
     pub ws: super::WsSettings,
+    /// Where what the engine is given and gives out is written down. `None`: nowhere.
+    #[cfg(feature = "trace")]
+    pub trace: Option<super::TraceFile>,
     /// Messages that wait for another worker. Beyond it they are dropped, and counted.
     pub handover: usize,
 }
@@ -82,6 +85,8 @@ impl Default for Settings {
             tls: None,
             #[cfg(feature = "ws")]
             ws: super::WsSettings::default(),
+            #[cfg(feature = "trace")]
+            trace: None,
             handover: 1_024,
         }
     }

@@ -6,6 +6,7 @@ use super::arena::Arena;
 use super::branch::Branch;
 use super::chains::Chains;
 use super::event::{Cause, ClientId, Event};
+use super::journal::{End, Standing, Transition};
 use super::leg::Leg;
 use super::outlet::{Alarm, Holder, Outlet, Pending};
 use super::{client_invite, client_non_invite, follow_up};
@@ -114,6 +115,7 @@ impl Clients {
         let client = Client { branch, method, machine, leg, flow, fallback, kept, pending, relation };
         let (slot, generation) = self.arena.insert(client);
         self.ways.join(Way::of(&flow), slot);
+        self.note(slot, out);
         if out.listener(&flow).is_none() {
             self.transport_failed(slot, out, now);
         } else if is_invite {
@@ -271,8 +273,12 @@ impl Clients {
             return;
         };
         let mut actions = client_invite::Actions::new();
+        let before = Standing::from(*state);
         *state = state.on(event, leg, &mut actions);
         let ended = *state == client_invite::State::Terminated;
+        if before != (*state).into() && !ended {
+            self.note(slot, out);
+        }
         self.act_invite(slot, actions, response, out, now);
         if ended {
             self.end(slot, out);
@@ -327,8 +333,12 @@ impl Clients {
             return;
         };
         let mut actions = client_non_invite::Actions::new();
+        let before = Standing::from(*state);
         *state = state.on(event, leg, &mut actions);
         let ended = *state == client_non_invite::State::Terminated;
+        if before != (*state).into() && !ended {
+            self.note(slot, out);
+        }
         self.act_non_invite(slot, actions, response, out, now);
         if ended {
             self.end(slot, out);
@@ -405,8 +415,16 @@ impl Clients {
         }
     }
 
+    /// For a trace.
+    fn note(&self, slot: u32, out: &mut Outlet) {
+        if let Some(client) = self.arena.get(slot) {
+            out.transitions.note(|| client.transition(client.machine.standing()));
+        }
+    }
+
     fn remove(&mut self, slot: u32, out: &mut Outlet) -> Option<Relation> {
         let mut client = self.arena.remove(slot)?;
+        out.transitions.note(|| client.transition(Standing::Terminated));
         out.stop(&mut client.pending.repeat);
         out.stop(&mut client.pending.end);
         self.ways.leave(Way::of(&client.flow), slot);
@@ -437,7 +455,25 @@ fn fail(id: ClientId, cause: Cause, out: &mut Outlet) {
     out.tell(Event::Failed { id, cause });
 }
 
+impl Machine {
+    fn standing(self) -> Standing {
+        match self {
+            Machine::Invite(state) => state.into(),
+            Machine::NonInvite(state) => state.into(),
+        }
+    }
+}
+
 impl Client {
+    fn transition(&self, standing: Standing) -> Transition {
+        Transition {
+            end: End::Client,
+            branch: Some(self.branch.to_string().into()),
+            method: self.method.clone(),
+            standing,
+        }
+    }
+
     fn send(&self, id: ClientId, out: &mut Outlet) {
         if let Kept::Request(bytes) = &self.kept {
             self.transmit(bytes.clone(), id, out);

@@ -9,6 +9,7 @@ use super::clients::{Clients, push_via};
 use super::config::{Config, Counters};
 use super::event::{ClientId, Event, ServerId};
 use super::follow_up;
+use super::journal::Transitions;
 use super::matching::{Identity, Keys, worker_of};
 use super::outlet::{Alarm, Holder, Outlet};
 use super::servers::{Arrival, Servers};
@@ -295,6 +296,10 @@ impl Engine for Transactions {
             Some(output) => output,
             None => Output::Wait(self.out.wheel.next_deadline()),
         }
+    }
+
+    fn transitions(&mut self) -> Option<&mut Transitions> {
+        Some(&mut self.out.transitions)
     }
 
     /// A response belongs to the worker whose branch it has, a request to the one that the hash of its branch and

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 
+use bytestring::ByteString;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use smallvec::SmallVec;
@@ -49,6 +50,12 @@ impl Identity {
                 Identity { bytes, legacy: true }
             }
         }
+    }
+
+    /// The branch, as text, unless it says nothing.
+    pub(super) fn branch(&self) -> Option<ByteString> {
+        let end = self.bytes.iter().position(|byte| *byte == b' ').filter(|_| !self.legacy)?;
+        std::str::from_utf8(&self.bytes[..end]).ok().map(ByteString::from)
     }
 
     /// True for a sender of RFC 2543: To tags have to be compared too.

@@ -8,6 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::config::{Config, Counters};
 use super::event::Event;
+use super::journal::Transitions;
 use super::leg::Leg;
 use super::{client_invite, client_non_invite, server_invite, server_non_invite};
 use crate::engine::{Output, Ticket, Transmit};
@@ -39,6 +40,7 @@ pub(super) struct Outlet {
     pub(super) wheel: Wheel<Alarm>,
     pub(super) outputs: VecDeque<Output<Event>>,
     pub(super) counters: Counters,
+    pub(super) transitions: Transitions,
 }
 
 impl Outlet {
@@ -51,6 +53,7 @@ impl Outlet {
             wheel: Wheel::new(now.monotonic),
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            transitions: Transitions::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use super::arena::Arena;
 use super::chains::Chains;
 use super::event::{Event, ServerId};
+use super::journal::{End, Standing, Transition};
 use super::leg::Leg;
 use super::matching::Identity;
 use super::outlet::{Alarm, Holder, Outlet, Pending};
@@ -143,6 +144,7 @@ impl Servers {
         if let Some(connection) = path.flow.connection {
             self.connections.join(connection, slot);
         }
+        self.note(slot, out);
         if is_invite {
             let mut actions = server_invite::Actions::new();
             server_invite::State::start(&mut actions);
@@ -269,8 +271,12 @@ impl Servers {
             return;
         };
         let mut actions = server_invite::Actions::new();
+        let before = Standing::from(*state);
         *state = state.on(event, leg, &mut actions);
         let ended = *state == server_invite::State::Terminated;
+        if before != (*state).into() && !ended {
+            self.note(slot, out);
+        }
         self.act_invite(slot, actions, given, out, now);
         if ended {
             self.end(slot, out);
@@ -327,8 +333,12 @@ impl Servers {
             return;
         };
         let mut actions = server_non_invite::Actions::new();
+        let before = Standing::from(*state);
         *state = state.on(event, leg, &mut actions);
         let ended = *state == server_non_invite::State::Terminated;
+        if before != (*state).into() && !ended {
+            self.note(slot, out);
+        }
         self.act_non_invite(slot, actions, given, out, now);
         if ended {
             self.end(slot, out);
@@ -369,8 +379,16 @@ impl Servers {
         }
     }
 
+    /// For a trace.
+    fn note(&self, slot: u32, out: &mut Outlet) {
+        if let Some(server) = self.arena.get(slot) {
+            out.transitions.note(|| server.transition(server.machine.standing()));
+        }
+    }
+
     fn remove(&mut self, slot: u32, out: &mut Outlet) -> Option<Server> {
         let mut server = self.arena.remove(slot)?;
+        out.transitions.note(|| server.transition(Standing::Terminated));
         out.stop(&mut server.pending.repeat);
         out.stop(&mut server.pending.end);
         if let Some(connection) = server.path.flow.connection {
@@ -383,7 +401,20 @@ impl Servers {
     }
 }
 
+impl Machine {
+    fn standing(self) -> Standing {
+        match self {
+            Machine::Invite(state) => state.into(),
+            Machine::NonInvite(state) => state.into(),
+        }
+    }
+}
+
 impl Server {
+    fn transition(&self, standing: Standing) -> Transition {
+        Transition { end: End::Server, branch: self.identity.branch(), method: self.method.clone(), standing }
+    }
+
     /// Sends the response at hand. Nothing is repeated over a reliable transport, so nothing is kept there.
     fn send(&mut self, given: Given, keep: bool, id: ServerId, out: &mut Outlet) {
         let Given::Response(mut response) = given else {

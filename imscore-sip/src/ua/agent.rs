@@ -297,6 +297,10 @@ impl Engine for UserAgent {
         }
     }
 
+    fn transitions(&mut self) -> Option<&mut transaction::Transitions> {
+        self.transactions.transitions()
+    }
+
     fn owner(&self, message: &Message) -> Option<usize> {
         self.transactions.owner(message)
     }

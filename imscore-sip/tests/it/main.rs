@@ -9,5 +9,5 @@ mod messages;
 #[cfg(feature = "tokio")]
 mod phones;
 mod torture;
-
+mod trace;
 mod values;

@@ -40,6 +40,7 @@ fn changed(base: &str, changes: &[(&str, &str)]) -> String {
 
 /// What becomes of a message: `ok`, the status that goes back, or `dropped`.
 fn fate(text: &str) -> String {
+    crate::trace::is_valid(text.as_bytes());
     let message = match Message::parse(text.to_string().into()) {
         Ok(message) => message,
         Err(error) => {

@@ -5,6 +5,8 @@
 //! A verdict is held against what reading the message and [`Request::check`](imscore_sip::Request::check) give, and then
 //! against what a proxy does on the wire.
 
+#[cfg(feature = "trace")]
+mod lines;
 mod points;
 mod wire;
 
@@ -101,6 +103,8 @@ fn main() {
         })
     });
     let flows = [trial("torture_flows", |corpora| flows(&corpora.join("rfc-flows/msgs")))];
+    #[cfg(feature = "trace")]
+    let flows = flows.into_iter().chain([trial("p13_every_file_is_valid_json", lines::every_file)]);
     libtest_mimic::run(&Arguments::from_args(), rfc_4475.chain(rfc_5118).chain(flows).collect()).exit();
 }
 

@@ -7,6 +7,8 @@ mod oversize;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "trace")]
+mod trace;
 mod udp;
 mod workers;
 #[cfg(feature = "ws")]
