@@ -11,6 +11,7 @@ mod header;
 mod input;
 mod message;
 mod mime;
+mod profile;
 mod sdp;
 mod stream;
 mod stun;
@@ -21,6 +22,7 @@ pub use edits::edits;
 pub use header::typed_header;
 pub use message::message;
 pub use mime::mime;
+pub use profile::profile;
 pub use sdp::sdp;
 pub use stream::stream;
 pub use stun::stun;
@@ -53,5 +55,5 @@ mod replay {
         )*};
     }
 
-    targets! { message edits uri typed_header stream stun sdp mime diameter }
+    targets! { message edits uri typed_header stream stun sdp mime diameter profile }
 }
