@@ -15,6 +15,7 @@ use crate::parse::ParseError;
 use crate::resolve::{Answer, Question};
 use crate::transaction::Transitions;
 use crate::transport::Flow;
+use crate::transport::keep_alive::Reply;
 
 /// A state machine that a driver feeds.
 pub trait Engine {
@@ -36,6 +37,10 @@ pub trait Engine {
     /// What a name server says to an [`Output::Ask`]; [`Answer::Failed`] at once from a driver that has none. Engines that
     /// ask nothing need not have it.
     fn handle_answer(&mut self, _question: &Question, _answer: Answer, _now: Now) {}
+
+    /// A keep-alive that the engine sent ([`transport::keep_alive`](crate::transport::keep_alive)) was answered. Those of peers
+    /// are answered by the driver, and no engine sees them.
+    fn handle_keep_alive(&mut self, _reply: Reply, _flow: Flow, _now: Now) {}
 
     /// The moment of the last [`Output::Wait`] has come, or the waker was called.
     fn handle_timeout(&mut self, now: Now);
@@ -88,6 +93,10 @@ impl<G: Engine + ?Sized> Engine for Box<G> {
         (**self).handle_answer(question, answer, now);
     }
 
+    fn handle_keep_alive(&mut self, reply: Reply, flow: Flow, now: Now) {
+        (**self).handle_keep_alive(reply, flow, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         (**self).handle_timeout(now);
     }
@@ -119,6 +128,9 @@ impl<G: Engine + ?Sized> Engine for Box<G> {
 pub enum Output<E> {
     /// Bytes to send.
     Transmit(Transmit),
+    /// A connection to let go: what waits for it is sent, then nothing, and nothing more is read. The engine is told of its
+    /// end ([`Engine::handle_flow_lost`]). UDP has none.
+    Close(Flow),
     /// Something for the owner of the engine.
     Event(E),
     /// A question for a name server. Nothing else waits for the answer, which comes by [`Engine::handle_answer`].

@@ -10,6 +10,7 @@ use crate::parse::ParseError;
 use crate::resolve::{Answer, Question};
 use crate::transaction::Transitions;
 use crate::transport::Flow;
+use crate::transport::keep_alive::Reply;
 
 /// An engine and a function that gets its events at once, each with the engine and the time. Together they are an engine
 /// without events, for a driver to run: what both want sent leaves in one go.
@@ -80,6 +81,11 @@ impl<E: Engine, F: FnMut(&mut E, E::Event, Now)> Engine for Owned<E, F> {
         self.engine.handle_answer(question, answer, now);
     }
 
+    fn handle_keep_alive(&mut self, reply: Reply, flow: Flow, now: Now) {
+        self.now = now;
+        self.engine.handle_keep_alive(reply, flow, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.engine.handle_timeout(now);
@@ -90,6 +96,7 @@ impl<E: Engine, F: FnMut(&mut E, E::Event, Now)> Engine for Owned<E, F> {
             match self.engine.poll_output() {
                 Output::Transmit(transmit) => return Output::Transmit(transmit),
                 Output::Ask(question) => return Output::Ask(question),
+                Output::Close(flow) => return Output::Close(flow),
                 Output::Event(event) => (self.owner)(&mut self.engine, event, self.now),
                 Output::Wait(deadline) => return Output::Wait(deadline),
             }

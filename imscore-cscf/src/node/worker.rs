@@ -127,6 +127,8 @@ impl Worker {
         // The transaction layers of the workers have streams of their own.
         random.set_stream(0x1000 + u64::from(number));
         let mut transactions = transaction::Config::new(seed, listeners.clone());
+        // Keep-alives that a phone offers are answered; how often it sends them is its own affair (RFC 6223 §5).
+        transactions.keep_alive = Some(0);
         (transactions.worker, transactions.workers) = (number, workers);
         transactions.max_transactions = node.settings.transactions;
         (transactions.core, transactions.access) = (node.settings.core_timers, node.settings.access_timers);
@@ -647,6 +649,7 @@ impl Engine for Worker {
             let proxy = match self.proxy.poll_output() {
                 Output::Transmit(transmit) => return Output::Transmit(transmit),
                 Output::Ask(question) => return Output::Ask(question),
+                Output::Close(flow) => return Output::Close(flow),
                 Output::Event(event) => {
                     self.on_proxy(event);
                     continue;

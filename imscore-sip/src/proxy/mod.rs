@@ -658,6 +658,7 @@ impl Proxy {
             match self.transactions.poll_output() {
                 Output::Transmit(transmit) => return Some(Output::Transmit(transmit)),
                 Output::Ask(question) => return Some(Output::Ask(question)),
+                Output::Close(flow) => return Some(Output::Close(flow)),
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return None;

@@ -102,6 +102,7 @@ impl Engine for Forking {
             match self.proxy.poll_output() {
                 Output::Transmit(transmit) => return Output::Transmit(transmit),
                 Output::Ask(question) => return Output::Ask(question),
+                Output::Close(flow) => return Output::Close(flow),
                 Output::Wait(deadline) => return Output::Wait(deadline),
                 Output::Event(event) => self.on_event(event, self.proxy.now),
             }

@@ -15,6 +15,7 @@ use super::mail::Sender;
 use super::wire::{Carrier, Opening, Wire};
 use super::{Counters, Settings};
 use crate::parse::{Frame, FrameError, Framer, Limits};
+use crate::transport::keep_alive::{PING, PONG};
 use crate::transport::{Flow, Transport};
 
 /// Messages written with one system call at most.
@@ -74,6 +75,8 @@ enum Phase {
 /// What came of a visit.
 pub(super) enum Visit {
     Message(Bytes),
+    /// What we asked for with a ping.
+    Pong,
     Malformed(FrameError),
     /// We opened it, and it is open.
     Opened,
@@ -247,6 +250,11 @@ impl Connection {
                     counters.bytes_in.add(bytes.len());
                     return Visit::Message(bytes);
                 }
+                Poll::Ready(Some(Frame::Pong)) => return Visit::Pong,
+                Poll::Ready(Some(Frame::EmptyLines)) => {
+                    counters.keep_alives.one();
+                    self.unsent.push(Bytes::from_static(PONG), None);
+                }
                 Poll::Ready(Some(Frame::KeepAlive)) => counters.keep_alives.one(),
                 Poll::Ready(Some(Frame::Violation)) => {
                     let error = ParseError { offset: 0, fault: Fault::StartLine };
@@ -269,14 +277,14 @@ impl Connection {
                     counters.keep_alives.one();
                     pinged = true;
                 }
-                Ok(Some(Frame::Pong)) => {}
+                Ok(Some(Frame::Pong)) => break Some(Visit::Pong),
                 Ok(None) => break None,
                 Err(error) => break Some(Visit::Malformed(error)),
             }
         };
         if pinged {
             // RFC 5626 §4.4.1. Whoever asks many times at once gets one answer.
-            self.unsent.push(Bytes::from_static(b"\r\n"), None);
+            self.unsent.push(Bytes::from_static(PONG), None);
         }
         visit
     }
@@ -302,6 +310,9 @@ impl Connection {
 
     /// Puts a message behind those that wait.
     pub(super) fn send(&mut self, bytes: Bytes, sender: Option<Sender>) {
+        if bytes == PING {
+            self.framer.ping_sent();
+        }
         if !bytes.is_empty() {
             self.unsent.push(bytes, sender);
         }

@@ -182,6 +182,7 @@ impl<E: Engine> Endpoint<E> {
             self.observe_output(&output);
             match output {
                 Output::Transmit(transmit) => self.io.transmit(transmit, Origin(self.io.post.worker)),
+                Output::Close(flow) => self.io.close(flow),
                 Output::Event(event) => return Some(event),
                 Output::Ask(question) => self.io.ask(question),
                 Output::Wait(deadline) => {
@@ -207,6 +208,7 @@ impl<E: Engine> Endpoint<E> {
             }
             Input::Malformed(bytes, error, flow) => self.engine.handle_malformed(&bytes, error, flow, now),
             Input::Lost(flow) => self.engine.handle_flow_lost(flow, now),
+            Input::KeepAlive(reply, flow) => self.engine.handle_keep_alive(reply, flow, now),
             Input::Failed(ticket) => self.engine.handle_send_failed(ticket, now),
             Input::Answer(question, answer) => self.engine.handle_answer(&question, answer, now),
             Input::Timeout => self.engine.handle_timeout(now),
@@ -230,7 +232,7 @@ impl<E: Engine> Endpoint<E> {
             Input::Malformed(bytes, error, flow) => observer.on_malformed(bytes, error, flow, now),
             Input::Lost(flow) => observer.on_flow_lost(flow, now),
             Input::Failed(_) => observer.on_send_failed(now),
-            Input::Message(..) | Input::Owned(_) | Input::Answer(..) | Input::Timeout => {}
+            Input::Message(..) | Input::Owned(_) | Input::KeepAlive(..) | Input::Answer(..) | Input::Timeout => {}
         }
     }
 

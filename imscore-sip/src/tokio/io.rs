@@ -22,13 +22,14 @@ use super::gate::Gate;
 use super::listen::Bound;
 use super::mail::{Mail, Origin, Post, Sender, worker_of};
 use super::ready::{Ready, Signal, Token};
-use super::udp::{LARGEST, Udp, is_keep_alive, stun_answer};
+use super::udp::{LARGEST, Udp};
 use super::{Counters, Settings};
 use crate::engine::{Ticket, Transmit};
 use crate::message::Message;
 use crate::now::Now;
 use crate::parse::ParseError;
 use crate::resolve::{Answer, Question};
+use crate::transport::keep_alive::{self, Datagram, Reply};
 use crate::transport::{ConnectionId, Flow, Listener, ListenerId, Side, Transport};
 
 /// Steps of one turn; then other tasks have theirs.
@@ -48,6 +49,7 @@ pub(super) enum Input {
     Owned(Box<(Message, Flow)>),
     Malformed(Bytes, ParseError, Flow),
     Lost(Flow),
+    KeepAlive(Reply, Flow),
     Failed(Ticket),
     Answer(Question, Answer),
     Timeout,
@@ -324,6 +326,18 @@ impl Io {
         self.pending.push_back(Pending::Answer(question, Answer::Failed));
     }
 
+    /// Lets a connection go.
+    pub(super) fn close(&mut self, flow: Flow) {
+        match flow.connection {
+            Some(id) if worker_of(id) == self.post.worker => self.pending.push_back(Pending::Close(id)),
+            Some(id) => {
+                // Without room there it goes by itself, when it has been idle for long.
+                let _ = self.post.send(worker_of(id), Mail::Close(id));
+            }
+            None => {}
+        }
+    }
+
     /// Sends on any connection to that address.
     fn send_to(&mut self, flow: Flow, from: (IpAddr, Side), bytes: Bytes, sender: Option<Sender>) {
         let shared = sender.is_some_and(|sender| sender.origin.0 != self.post.worker);
@@ -381,6 +395,10 @@ impl Io {
                     self.transmit(transmit, origin);
                     Step::Again
                 }
+                Poll::Ready(Some(Mail::Close(id))) => {
+                    self.pending.push_back(Pending::Close(id));
+                    Step::Again
+                }
                 Poll::Ready(None) | Poll::Pending => Step::Done,
             },
             #[cfg(feature = "dns")]
@@ -400,18 +418,20 @@ impl Io {
         let datagram = &self.buffer[..length];
         self.counters.datagrams_in.one();
         self.counters.bytes_in.add(length);
-        if is_keep_alive(datagram) {
-            self.counters.keep_alives.one();
-            let answer = stun_answer(datagram, remote);
-            if let (Some(answer), Some(Source::Udp(udp))) = (answer, self.sources.get(usize::from(at)))
-                && udp.send(&answer, remote).is_ok()
-            {
-                self.counters.datagrams_out.one();
-                self.counters.bytes_out.add(answer.len());
-            }
-            return Step::Again;
-        }
         let flow = Flow { transport: Transport::Udp, listener: ListenerId(at), remote, connection: None };
+        match keep_alive::sort(datagram, remote) {
+            Datagram::Message => {}
+            Datagram::Reply(reply) => return Step::Input(Input::KeepAlive(reply, flow)),
+            Datagram::Request(answer) => {
+                self.counters.keep_alives.one();
+                self.transmit(Transmit { flow, bytes: answer, ticket: None }, Origin(self.post.worker));
+                return Step::Again;
+            }
+            Datagram::Empty => {
+                self.counters.keep_alives.one();
+                return Step::Again;
+            }
+        }
         // Its own bytes and no more: what a transaction keeps for minutes holds no larger buffer.
         Step::Input(match Message::parse_with(Bytes::copy_from_slice(datagram), &self.settings.limits) {
             Ok(message) => Input::Message(message, flow),
@@ -479,6 +499,7 @@ impl Io {
                 Ok(message) => Input::Message(message, flow),
                 Err(error) => self.malformed(bytes, error, flow),
             }),
+            Visit::Pong => Step::Input(Input::KeepAlive(Reply::Pong, flow)),
             Visit::Malformed(error) => Step::Input(self.malformed(error.bytes, error.error, flow)),
             Visit::Ended(ended) => {
                 let end = self.connections.end(id, ended);

@@ -14,6 +14,8 @@ pub(super) enum Mail {
     Message(Box<(Message, Flow)>),
     /// Bytes for a connection that is held there.
     Send(Transmit, Origin),
+    /// A connection that is held there, to let go.
+    Close(ConnectionId),
     /// Bytes of theirs could not be sent.
     Failed(Ticket),
     /// A flow that they have seen is lost.

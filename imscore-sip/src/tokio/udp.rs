@@ -15,9 +15,6 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::transport::is_one_peer;
-use crate::transport::stun::{Binding, is_stun};
-
 /// What a receive buffer must hold: the largest datagram.
 pub(super) const LARGEST: usize = 65_535;
 
@@ -114,37 +111,4 @@ fn is_of_a_peer(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
-}
-
-/// A datagram that keeps a binding in a NAT open: empty lines and zeros, as phones send them, and STUN
-/// (RFC 5626 §4.4.2).
-pub(super) fn is_keep_alive(datagram: &[u8]) -> bool {
-    match datagram {
-        [] => true,
-        stun if is_stun(stun) => true,
-        short => short.len() <= 4 && short.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)),
-    }
-}
-
-/// What a STUN request that came from there is answered with.
-pub(super) fn stun_answer(datagram: &[u8], remote: SocketAddr) -> Option<Vec<u8>> {
-    let answer = Binding::read(datagram).ok()?.answer(remote).filter(|_| is_one_peer(&remote))?;
-    Some(answer.to_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keep_alives_are_told_from_messages() {
-        let stun = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
-        for datagram in [&b""[..], b"\r\n", b"\r\n\r\n", b"\0", b"\0\0\0\0", &stun] {
-            assert!(is_keep_alive(datagram), "{datagram:?}");
-        }
-        for datagram in [&b"\r\n\r\n\r\n"[..], b"\r\nO", b"ping", b"\r\n\r\nOPTIONS sip:a@b SIP/2.0\r\n\r\n", &[0; 20]]
-        {
-            assert!(!is_keep_alive(datagram), "{datagram:?}");
-        }
-    }
 }

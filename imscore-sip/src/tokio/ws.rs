@@ -24,6 +24,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_as
 
 use super::Settings;
 use super::wire::{Carrier, Wire};
+use crate::transport::keep_alive::PING;
 
 /// What a connection reads at once.
 const READ_BUFFER: usize = 4_096;
@@ -54,12 +55,17 @@ pub(super) struct Frames {
     socket: WebSocketStream<Wire>,
     control: u32,
     window: Option<Instant>,
+    awaits_pong: bool,
 }
 
 /// What came in.
 pub(super) enum Frame {
     Message(Bytes),
-    /// A ping, or an empty message; its answer waits to be flushed.
+    /// The answer to our ping.
+    Pong,
+    /// Two empty lines, which are answered with one, as on a stream (RFC 5626 §4.4.1).
+    EmptyLines,
+    /// A ping, whose answer waits to be flushed, or what needs none.
     KeepAlive,
     /// The peer may not do that. It was told so, and the connection is to be closed.
     Violation,
@@ -116,7 +122,7 @@ pub(super) async fn connect(
 }
 
 fn carrier(socket: WebSocketStream<Wire>) -> Carrier {
-    Carrier::Frames(Box::new(Frames { socket, control: 0, window: None }))
+    Carrier::Frames(Box::new(Frames { socket, control: 0, window: None, awaits_pong: false }))
 }
 
 fn refusal(status: StatusCode) -> ErrorResponse {
@@ -147,9 +153,13 @@ impl Frames {
                     return Poll::Ready(Some(Frame::Message(bytes)));
                 }
                 Some(Ok(Message::Close(_) | Message::Frame(_))) => continue,
-                Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {
+                Some(Ok(Message::Pong(_))) if std::mem::take(&mut self.awaits_pong) => {
+                    return Poll::Ready(Some(Frame::Pong));
+                }
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_)))) => {
                     if self.may_ping(now) {
-                        return Poll::Ready(Some(Frame::KeepAlive));
+                        let asks = matches!(&message, Message::Text(lines) if lines.as_bytes() == PING);
+                        return Poll::Ready(Some(if asks { Frame::EmptyLines } else { Frame::KeepAlive }));
                     }
                     // Nothing follows a close, not even the last pong.
                     let _ = self.poll_flush(context);
@@ -184,8 +194,12 @@ impl Frames {
         Pin::new(&mut self.socket).poll_ready(context)
     }
 
-    /// Takes a message: as text where it is text (RFC 7118 §4.2).
+    /// Takes a message: as text where it is text (RFC 7118 §4.2). A ping goes as a ping frame (RFC 7118 §6).
     pub(super) fn start_send(&mut self, bytes: Bytes) -> Result<(), Error> {
+        if bytes == PING {
+            self.awaits_pong = true;
+            return Pin::new(&mut self.socket).start_send(Message::Ping(Bytes::new()));
+        }
         let message = match Utf8Bytes::try_from(bytes.clone()) {
             Ok(text) => Message::Text(text),
             Err(_) => Message::Binary(bytes),

@@ -10,6 +10,7 @@ use crate::parse::ParseError;
 use crate::resolve::{Answer, Question};
 use crate::transaction::Transitions;
 use crate::transport::Flow;
+use crate::transport::keep_alive::Reply;
 
 /// An engine that is traced: for a driver of one's own, and for networks in virtual time.
 ///
@@ -93,6 +94,11 @@ impl<E: Engine> Engine for Traced<E> {
     fn handle_answer(&mut self, question: &Question, answer: Answer, now: Now) {
         self.at(now);
         self.engine.handle_answer(question, answer, now);
+    }
+
+    fn handle_keep_alive(&mut self, reply: Reply, flow: Flow, now: Now) {
+        self.at(now);
+        self.engine.handle_keep_alive(reply, flow, now);
     }
 
     fn handle_timeout(&mut self, now: Now) {

@@ -1,5 +1,7 @@
 //! The client transactions: their slots, and what their state machines ask for.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::arena::Arena;
@@ -65,7 +67,7 @@ enum Relation {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Way {
     Connection(ConnectionId),
-    Address(Transport, std::net::SocketAddr),
+    Address(Transport, SocketAddr),
 }
 
 impl Way {
@@ -202,30 +204,32 @@ impl Clients {
         self.drive_non_invite(slot, client_non_invite::Event::Expired(timer), None, out, now);
     }
 
-    pub(super) fn send_failed(&mut self, slot: u32, generation: u32, out: &mut Outlet, now: Now) {
-        if self.arena.holds(slot, generation) && !self.reroute(slot, out, now) {
+    /// A request or ACK could not be sent. `Some`: the peer that does not take TCP, for which there is another way.
+    pub(super) fn send_failed(&mut self, slot: u32, generation: u32, out: &mut Outlet, now: Now) -> Option<SocketAddr> {
+        if !self.arena.holds(slot, generation) {
+            return None;
+        }
+        let rerouted = self.reroute(slot, out, now);
+        if rerouted.is_none() {
             self.transport_failed(slot, out, now);
         }
+        rerouted
     }
 
     /// RFC 3261 §18.1.1: a request that was too long for a datagram goes as one after all. The time that it has in all
-    /// goes on; only now is it repeated. False: there is no such way, or the peer has answered.
-    fn reroute(&mut self, slot: u32, out: &mut Outlet, now: Now) -> bool {
-        let Some(client) = self.arena.get_mut(slot) else {
-            return false;
-        };
+    /// goes on; only now is it repeated. `None`: there is no such way, or the peer has answered.
+    fn reroute(&mut self, slot: u32, out: &mut Outlet, now: Now) -> Option<SocketAddr> {
+        let client = self.arena.get_mut(slot)?;
         let is_unanswered = matches!(
             client.machine,
             Machine::Invite(client_invite::State::Calling { .. })
                 | Machine::NonInvite(client_non_invite::State::Trying { .. })
         );
         let (Some(flow), Kept::Request(bytes), true) = (client.fallback.take(), &client.kept, is_unanswered) else {
-            return false;
+            return None;
         };
         let sent_by = out.listener(&flow).map(|listener| &listener.sent_by);
-        let Some(bytes) = sent_by.and_then(|sent_by| follow_up::over(bytes, flow.transport, sent_by)) else {
-            return false;
-        };
+        let bytes = sent_by.and_then(|sent_by| follow_up::over(bytes, flow.transport, sent_by))?;
         client.kept = Kept::Request(bytes);
         client.leg = out.leg(&flow);
         let old = std::mem::replace(&mut client.flow, flow);
@@ -237,7 +241,7 @@ impl Clients {
             true => self.drive_invite(slot, client_invite::Event::Rerouted, None, out, now),
             false => self.drive_non_invite(slot, client_non_invite::Event::Rerouted, None, out, now),
         }
-        true
+        Some(flow.remote)
     }
 
     /// All that went by that connection, and all that went to its address by any connection.
@@ -496,10 +500,11 @@ impl Client {
     }
 }
 
-/// Puts our Via on top of a request.
-pub(super) fn push_via(request: &mut Request, transport: Transport, sent_by: &str, branch: Branch) {
+/// Puts our Via on top of a request. `keep`: it says that we would send keep-alives.
+pub(super) fn push_via(request: &mut Request, transport: Transport, sent_by: &str, branch: Branch, keep: bool) {
+    let keep = if keep { ";keep" } else { "" };
     let rport = if transport.is_reliable() { "" } else { ";rport" };
-    let via = format_args!("SIP/2.0/{} {sent_by};branch={branch}{rport}", transport.as_str());
+    let via = format_args!("SIP/2.0/{} {sent_by};branch={branch}{keep}{rport}", transport.as_str());
     request.headers.push_front_text(Name::VIA, via);
 }
 

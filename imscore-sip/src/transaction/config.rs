@@ -26,11 +26,19 @@ pub struct Config {
     /// The longest request, in bytes, that goes out as a datagram from a listener of
     /// [`Side::Core`](crate::transport::Side::Core). A longer one goes over TCP, where there is a listener for it on
     /// that side, and over UDP after all when that is refused (RFC 3261 §18.1.1).
+    ///
+    /// A peer that does not take TCP is not asked again for five minutes.
     pub path_mtu: usize,
+    /// Whether the Via of a REGISTER says that we would send keep-alives (RFC 6223 §4.3), as a user agent does.
+    pub offers_keep_alives: bool,
+    /// Seconds between the keep-alives of a peer on a listener of [`Side::Access`](crate::transport::Side::Access) that offers
+    /// to send some (RFC 6223 §4.4, §5): it is told so in its Via. 0: as it likes; `None`: it is told nothing.
+    pub keep_alive: Option<u32>,
 }
 
 impl Config {
-    /// One worker, the timers of RFC 3261 and TS 24.229 §7.7, 400,000 transactions, 1,300 bytes a datagram.
+    /// One worker, the timers of RFC 3261 and TS 24.229 §7.7, 400,000 transactions, 1,300 bytes a datagram, nothing of
+    /// keep-alives.
     pub fn new(seed: [u8; 32], listeners: Vec<Listener>) -> Config {
         Config {
             worker: 0,
@@ -41,6 +49,8 @@ impl Config {
             access: Timers::ACCESS,
             max_transactions: 400_000,
             path_mtu: 1_300,
+            offers_keep_alives: false,
+            keep_alive: None,
         }
     }
 }

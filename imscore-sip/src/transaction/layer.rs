@@ -12,6 +12,7 @@ use super::follow_up;
 use super::journal::Transitions;
 use super::matching::{Identity, Keys, worker_of};
 use super::outlet::{Alarm, Holder, Outlet};
+use super::refusals::Refusals;
 use super::servers::{Arrival, Servers};
 use crate::engine::{Engine, Output, Ticket};
 use crate::header::{Name, Via};
@@ -25,6 +26,7 @@ pub struct Transactions {
     servers: Servers,
     clients: Clients,
     keys: Keys,
+    refusals: Refusals,
     out: Outlet,
 }
 
@@ -38,6 +40,7 @@ impl Transactions {
         Transactions {
             servers: Servers::new(keys.inner),
             clients: Clients::new(keys.inner),
+            refusals: Refusals::new(keys.inner),
             keys,
             out: Outlet::new(config, now),
         }
@@ -52,7 +55,7 @@ impl Transactions {
         let branch = Branch { slot: self.clients.next(), ..self.branch(loop_key) };
         let method = request.method();
         let bytes = self.write(request, &flow, branch);
-        let (bytes, ways) = self.fit(bytes, flow);
+        let (bytes, ways) = self.fit(bytes, flow, now);
         self.clients.open(branch, method, bytes, ways, &mut self.out, now)
     }
 
@@ -128,8 +131,11 @@ impl Transactions {
     }
 
     /// RFC 3261 §18.1.1: what is too long for a datagram goes over TCP where there is a way, with UDP to fall back to.
-    fn fit(&mut self, bytes: Bytes, flow: Flow) -> (Bytes, (Flow, Option<Flow>)) {
+    fn fit(&mut self, bytes: Bytes, flow: Flow, now: Now) -> (Bytes, (Flow, Option<Flow>)) {
         if flow.transport != Transport::Udp || bytes.len() <= self.out.config.path_mtu {
+            return (bytes, (flow, None));
+        }
+        if self.refusals.holds(&flow.remote, now.monotonic) {
             return (bytes, (flow, None));
         }
         let stream = self.out.stream_beside(&flow).and_then(|stream| {
@@ -147,7 +153,8 @@ impl Transactions {
 
     fn write(&self, mut request: Request, flow: &Flow, branch: Branch) -> Bytes {
         if let Some(listener) = self.out.listener(flow) {
-            push_via(&mut request, flow.transport, &listener.sent_by, branch);
+            let keep = self.out.config.offers_keep_alives && request.is(&Method::Register);
+            push_via(&mut request, flow.transport, &listener.sent_by, branch, keep);
         }
         if flow.transport.is_reliable() && !request.headers.contains(Name::CONTENT_LENGTH) {
             let length = request.body().len().to_string();
@@ -173,7 +180,7 @@ impl Transactions {
         let hash = self.keys.hash(&identity);
         let method = request.method();
         let received = if method == Method::Ack { None } else { Some(request.kept()) };
-        stamp(&mut request, &via, flow.remote);
+        stamp(&mut request, &via, flow.remote, self.out.keep_alive_of(&flow));
         let arrival = Arrival { request, flow, identity, hash };
         if let Some(slot) = self.servers.find(&arrival, &method) {
             self.out.counters.absorbed += 1;
@@ -271,7 +278,11 @@ impl Engine for Transactions {
 
     fn handle_send_failed(&mut self, ticket: Ticket, now: Now) {
         match Holder::of(ticket) {
-            Holder::Client { slot, generation } => self.clients.send_failed(slot, generation, &mut self.out, now),
+            Holder::Client { slot, generation } => {
+                if let Some(peer) = self.clients.send_failed(slot, generation, &mut self.out, now) {
+                    self.refusals.note(peer, now.monotonic);
+                }
+            }
             Holder::Server { slot, generation } => self.servers.send_failed(slot, generation, &mut self.out, now),
         }
     }

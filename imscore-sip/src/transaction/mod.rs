@@ -52,6 +52,7 @@ mod layer;
 mod leg;
 mod matching;
 mod outlet;
+mod refusals;
 mod server_invite;
 mod server_non_invite;
 mod servers;

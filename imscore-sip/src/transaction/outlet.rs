@@ -82,6 +82,11 @@ impl Outlet {
         Leg { timers, reliable: flow.transport.is_reliable() }
     }
 
+    /// How often a peer is to send keep-alives on that flow, in seconds.
+    pub(super) fn keep_alive_of(&self, flow: &Flow) -> Option<u32> {
+        self.listener(flow).filter(|listener| listener.side == Side::Access).and(self.config.keep_alive)
+    }
+
     pub(super) fn random(&mut self) -> u64 {
         self.rng.next_u64()
     }

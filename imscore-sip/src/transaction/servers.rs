@@ -437,7 +437,7 @@ impl Server {
             return;
         };
         if let Ok(via) = request.headers.first() {
-            stamp(&mut request, &via, self.path.source);
+            stamp(&mut request, &via, self.path.source, out.keep_alive_of(&self.path.flow));
         }
         self.send(Given::Response(request.reply(StatusCode::TRYING)), true, id, out);
     }

@@ -1,6 +1,7 @@
 //! Where bytes go: transports, flows, and the decisions of RFC 3261 §18. No socket is in here.
 
 mod address;
+pub mod keep_alive;
 mod reply;
 pub mod stun;
 

@@ -59,11 +59,17 @@ pub(crate) fn is_one_peer(address: &SocketAddr) -> bool {
 
 /// Writes into the top Via of a request where it came from: `received` where the sent-by is not that address or the
 /// Via asks for `rport`, and `rport` where it asks (RFC 3261 §18.2.1, RFC 3581 §4). What the sender wrote there
-/// itself is replaced. A Via that says where it came from stays untouched.
-pub(crate) fn stamp(request: &mut Request, via: &Via, from: SocketAddr) {
+/// itself is replaced. A Via that says where it came from stays untouched. Where it offers keep-alives, `keep` says how often
+/// they are wanted, in seconds (RFC 6223 §4.4).
+pub(crate) fn stamp(request: &mut Request, via: &Via, from: SocketAddr, keep: Option<u32>) {
     let source = from.ip().to_canonical();
     let asked = via.rport().is_some();
-    if !asked && via.received().is_none() && via.host_ip().map(|host| host.to_canonical()) == Some(source) {
+    let keep = keep.filter(|_| via.params().iter().any(offers_keep_alives));
+    if !asked
+        && keep.is_none()
+        && via.received().is_none()
+        && via.host_ip().map(|host| host.to_canonical()) == Some(source)
+    {
         return;
     }
     let params = via.params().as_str();
@@ -71,6 +77,9 @@ pub(crate) fn stamp(request: &mut Request, via: &Via, from: SocketAddr) {
     text.push_str(&via.as_str()[..via.as_str().len() - params.len()]);
     for (name, value) in via.params().iter() {
         if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
+            continue;
+        }
+        if keep.is_some() && offers_keep_alives((name, value)) {
             continue;
         }
         text.push(';');
@@ -85,12 +94,19 @@ pub(crate) fn stamp(request: &mut Request, via: &Via, from: SocketAddr) {
     if asked {
         let _ = write!(text, ";rport={}", from.port());
     }
+    if let Some(keep) = keep {
+        let _ = write!(text, ";keep={keep}");
+    }
     let mut line = text.into_bytes();
     if let Some(rest) = request.headers.raw(Name::VIA).and_then(list::behind_first) {
         line.extend_from_slice(b", ");
         line.extend_from_slice(rest);
     }
     request.headers.replace_raw(Name::VIA, &line);
+}
+
+fn offers_keep_alives((name, value): (&str, Option<&str>)) -> bool {
+    name.eq_ignore_ascii_case("keep") && value.is_none()
 }
 
 #[cfg(test)]
@@ -112,9 +128,28 @@ mod tests {
     }
 
     fn stamped(via: &str, remote: &str) -> String {
+        kept(via, remote, None)
+    }
+
+    fn kept(via: &str, remote: &str, keep: Option<u32>) -> String {
         let (mut request, via) = request(via);
-        stamp(&mut request, &via, remote.parse().unwrap());
+        stamp(&mut request, &via, remote.parse().unwrap(), keep);
         String::from_utf8(request.headers.raw(Name::VIA).unwrap().to_vec()).unwrap()
+    }
+
+    /// RFC 6223 §4.4.
+    #[test]
+    fn who_offers_keep_alives_is_told_how_often() {
+        for (via, keep, expected) in [
+            (";branch=1;keep", None, ";branch=1;keep"),
+            (";branch=1;keep", Some(30), ";branch=1;received=192.0.2.1;keep=30"),
+            (";branch=1;KEEP;x=y", Some(0), ";branch=1;x=y;received=192.0.2.1;keep=0"),
+            (";branch=1", Some(30), ";branch=1"),
+            (";branch=1;keep=5", Some(30), ";branch=1;keep=5"),
+        ] {
+            let of = |params: &str| format!("SIP/2.0/UDP 192.0.2.1{params}");
+            assert_eq!(kept(&of(via), "192.0.2.1:5060", keep), of(expected));
+        }
     }
 
     /// RFC 3261 §18.2.1, RFC 3581 §4.

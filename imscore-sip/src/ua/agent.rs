@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use super::asked::{Asked, Challenged, Outcome, Purpose};
 use super::call::{self, Call, CallHandle};
 use super::event::{Event, NotSent, RequestHandle};
+use super::flows::Kept;
 use super::notifier::{Watcher, Wish};
 use super::registration::Registration;
 use super::subscriber::Subscribed;
@@ -22,6 +23,7 @@ use crate::parse::ParseError;
 use crate::sdp::Agreed;
 use crate::table::{Id, Table};
 use crate::transaction::{self, Cause, ServerId, Timers, Transactions};
+use crate::transport::keep_alive::Reply;
 use crate::transport::{Flow, Side};
 use crate::uri::SipUri;
 use crate::wheel::Wheel;
@@ -33,7 +35,8 @@ use crate::wheel::Wheel;
 /// answers 400, 405, 415, 420, 422, 481, 482, 488, 491 or 500 where its clause says so (RFC 3261 §8.2, §12.2.2, §14.2); it
 /// makes provisional responses reliable where the caller wants it, and repeats a 2xx until its ACK comes, for 64*T1
 /// (§13.3.1.4). On *both* sides: To tags, Contacts, CSeq, offers and answers, session timers, 491 and the next attempt, CANCEL,
-/// BYE. It *subscribes* and *notifies* (RFC 6665), and *refers* and is referred (RFC 3515). *Registered*: it refreshes in time, and comes back after a failure. Challenges are answered twice at most, and for one
+/// BYE. It *subscribes* and *notifies* (RFC 6665), and *refers* and is referred (RFC 3515). *Registered*: it refreshes in time,
+/// keeps its flow alive as the registrar asks, and comes back after a failure. Challenges are answered twice at most, and for one
 /// realm.
 ///
 /// A call that nobody ends lasts: [`UserAgent::hang_up`] ends it from this side.
@@ -60,6 +63,11 @@ pub struct UserAgent {
     pub(super) challenged: Option<Challenged>,
     pub(super) alarms: Wheel<Alarm>,
     pub(super) events: VecDeque<Event>,
+    pub(super) kept: Table<Kept>,
+    /// What this layer itself wants of the driver.
+    pub(super) below: VecDeque<Output<Event>>,
+    /// The way that the last message came.
+    pub(super) heard: Option<Flow>,
     requests: u64,
     /// As of the last input.
     now: Now,
@@ -72,6 +80,7 @@ pub(super) enum Alarm {
     Registration(Id<Registration>),
     Subscription(Id<Subscribed>),
     Watcher(Id<Watcher>),
+    KeepAlive(Id<Kept>),
     /// A request had no way to go.
     Unreachable(Id<(Request, Purpose)>),
 }
@@ -86,7 +95,8 @@ const OF_REFER: [&str; 2] = ["norefersub", "nosub"];
 
 impl UserAgent {
     /// A user agent without calls.
-    pub fn new(config: Config, now: Now) -> UserAgent {
+    pub fn new(mut config: Config, now: Now) -> UserAgent {
+        config.transactions.offers_keep_alives = config.keep_alive;
         let keyed = Keyed::from_seed(&config.transactions.seed);
         UserAgent {
             transactions: Transactions::new(config.transactions.clone(), now),
@@ -105,6 +115,9 @@ impl UserAgent {
             challenged: None,
             alarms: Wheel::new(now.monotonic),
             events: VecDeque::new(),
+            kept: Table::default(),
+            below: VecDeque::new(),
+            heard: None,
             requests: 0,
             config,
             now,
@@ -227,6 +240,7 @@ impl UserAgent {
             Alarm::Call(key, call::Alarm::Reliable) => self.repeat_reliable(key, now),
             Alarm::Call(key, call::Alarm::Session) => self.on_session_timer(key, now),
             Alarm::Call(key, call::Alarm::Retry) => self.offer_again(key, now),
+            Alarm::KeepAlive(key) => self.on_keep_alive_due(key, now),
             Alarm::Registration(key) => self.register_again(key, now),
             Alarm::Subscription(key) => self.on_subscription_alarm(key, now),
             Alarm::Watcher(key) => self.on_watcher_alarm(key, now),
@@ -252,6 +266,7 @@ impl Engine for UserAgent {
 
     fn handle_message(&mut self, message: Message, flow: Flow, now: Now) {
         self.now = now;
+        self.heard = Some(flow);
         self.transactions.handle_message(message, flow, now);
     }
 
@@ -271,6 +286,11 @@ impl Engine for UserAgent {
         self.transactions.handle_send_failed(ticket, now);
     }
 
+    fn handle_keep_alive(&mut self, reply: Reply, flow: Flow, now: Now) {
+        self.now = now;
+        self.on_keep_alive(&reply, &flow, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.transactions.handle_timeout(now);
@@ -281,8 +301,12 @@ impl Engine for UserAgent {
 
     fn poll_output(&mut self) -> Output<Event> {
         loop {
+            if let Some(output) = self.below.pop_front() {
+                return output;
+            }
             let deadline = match self.transactions.poll_output() {
                 Output::Transmit(transmit) => return Output::Transmit(transmit),
+                Output::Close(flow) => return Output::Close(flow),
                 Output::Event(event) => {
                     self.on_transaction(event, self.now);
                     continue;
@@ -299,6 +323,10 @@ impl Engine for UserAgent {
 
     fn transitions(&mut self) -> Option<&mut transaction::Transitions> {
         self.transactions.transitions()
+    }
+
+    fn is_known(&self, flow: &Flow) -> bool {
+        self.registrations.iter().any(|found| found.flow() == Some(*flow))
     }
 
     fn owner(&self, message: &Message) -> Option<usize> {

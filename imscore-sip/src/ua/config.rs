@@ -46,6 +46,10 @@ pub struct Config {
     /// Whether a challenge within a dialog is answered. Whoever is at the other end can send one, and gets a hash to guess the
     /// password from; so it is off unless the proxy is known to ask there.
     pub answers_in_dialog: bool,
+    /// Whether the flows of registrations are kept alive where the next hop says that it answers: by Flow-Timer, by `keep`,
+    /// which is offered to it, or by outbound (RFC 5626 §4.4, RFC 6223). A flow on which nothing comes back is gone, and the
+    /// registration is made anew on another (RFC 5626 §4.5).
+    pub keep_alive: bool,
     pub(super) login: Option<Login>,
 }
 
@@ -67,6 +71,7 @@ impl Config {
             supported: Vec::new(),
             session_timer: None,
             answers_in_dialog: false,
+            keep_alive: true,
             login: None,
         }
     }

@@ -37,6 +37,7 @@ mod called;
 mod calling;
 mod config;
 mod event;
+mod flows;
 mod locations;
 mod notifier;
 mod referral;

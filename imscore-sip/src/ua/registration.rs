@@ -13,6 +13,7 @@ use crate::now::Now;
 use crate::table::Id;
 use crate::transaction::ClientId;
 use crate::transport::Flow;
+use crate::transport::keep_alive::Interval;
 use crate::uri::{SipUri, Uri};
 use crate::wheel::TimerHandle;
 
@@ -52,6 +53,8 @@ pub(super) struct Registration {
     failures: u32,
     service_route: Vec<Route>,
     gruu: Option<SipUri>,
+    /// The way that it holds on: the one that the last 2xx came.
+    flow: Option<Flow>,
 }
 
 /// Where a registration stands.
@@ -76,6 +79,11 @@ const LONGEST: Duration = Duration::from_secs(1_800);
 const SHORTEST: Duration = Duration::from_secs(2);
 
 impl Registration {
+    /// The way that it holds on.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        self.flow
+    }
+
     pub(super) fn next_sequence(&mut self) -> u32 {
         self.sequence += 1;
         self.sequence
@@ -98,6 +106,7 @@ impl UserAgent {
             failures: 0,
             service_route: Vec::new(),
             gruu: None,
+            flow: None,
         });
         self.send_register(key, now);
         RegistrationHandle(key)
@@ -176,6 +185,7 @@ impl UserAgent {
         let registration = RegistrationHandle(key);
         if found.state == State::Leaving {
             self.registrations.remove(key);
+            self.forget_flows();
             let response = outcome.response();
             return self.events.push_back(Event::Unregistered { registration, response, again: None });
         }
@@ -187,6 +197,7 @@ impl UserAgent {
             }
             Outcome::Response(response) if is_for_good(response.status()) => {
                 self.registrations.remove(key);
+                self.forget_flows();
                 let response = Some(response);
                 self.events.push_back(Event::Unregistered { registration, response, again: None });
             }
@@ -199,7 +210,7 @@ impl UserAgent {
     }
 
     fn registered(&mut self, key: Id<Registration>, response: Response, now: Now) {
-        let instance = self.config.instance.clone();
+        let (instance, heard) = (self.config.instance.clone(), self.heard);
         let contacts: Vec<Contact> = response.headers.typed().flatten().take(64).collect();
         let own = self.own_contact(key, &contacts);
         let Some(found) = self.registrations.get_mut(key) else { return };
@@ -208,6 +219,7 @@ impl UserAgent {
         let expires = seconds.map_or(found.binding.expires, |seconds| Duration::from_secs(seconds.into()));
         found.state = State::Registered;
         found.failures = 0;
+        found.flow = heard;
         found.service_route =
             response.headers.typed::<ServiceRoute>().flatten().map(|hop| Route(hop.0)).take(70).collect();
         found.gruu =
@@ -216,6 +228,13 @@ impl UserAgent {
         if let Some(old) = self.registrations.get_mut(key).and_then(|found| found.timer.replace(timer)) {
             self.alarms.cancel(old);
         }
+        if self.config.keep_alive
+            && let Some(flow) = heard
+            && let Some(interval) = Interval::asked_for(&response, flow.transport)
+        {
+            self.keep_alive(flow, interval, now);
+        }
+        self.forget_flows();
         self.events.push_back(Event::Registered { registration: RegistrationHandle(key), expires, response });
     }
 
@@ -234,9 +253,10 @@ impl UserAgent {
     /// Tries again later: at the time that the registrar names, else with the back-off of RFC 5626 §4.5.
     fn recover(&mut self, key: Id<Registration>, response: Option<&Response>, now: Now) -> Option<Duration> {
         let random = self.transactions.random();
+        self.registrations.get_mut(key)?.state = State::Waiting;
         let others_hold = self.registrations.iter().any(|found| found.state == State::Registered);
         let found = self.registrations.get_mut(key)?;
-        found.state = State::Waiting;
+        found.flow = None;
         let base = if others_hold { SOME_HOLD } else { ALL_FAILED };
         let longest = (base * 2u32.pow(found.failures.min(8))).min(LONGEST);
         found.failures += 1;
@@ -255,14 +275,7 @@ impl UserAgent {
 
     /// RFC 5626 §4.4.1, §4.5: a flow is gone, and with it the registrations on it.
     pub(super) fn on_flow_lost(&mut self, flow: &Flow, now: Now) {
-        let proxy = self.config.proxy;
-        let is_on = |found: &Registration| {
-            let own = found.binding.flow.or(proxy);
-            found.state == State::Registered
-                && own.is_some_and(|own| {
-                    (own.transport, own.listener, own.remote) == (flow.transport, flow.listener, flow.remote)
-                })
-        };
+        let is_on = |found: &Registration| found.state == State::Registered && found.flow == Some(*flow);
         for key in
             self.registrations.ids().filter(|key| self.registrations.get(*key).is_some_and(is_on)).collect::<Vec<_>>()
         {
@@ -270,6 +283,7 @@ impl UserAgent {
             let registration = RegistrationHandle(key);
             self.events.push_back(Event::Unregistered { registration, response: None, again });
         }
+        self.forget_flows();
     }
 }
 

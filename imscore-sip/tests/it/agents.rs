@@ -145,6 +145,7 @@ impl World {
                     Message::Request(request) => self.requests.push(request),
                     Message::Response(response) => self.note(&response),
                 },
+                Output::Close(flow) => panic!("{flow} is closed"),
                 Output::Event(event) => self.on_event(event),
                 Output::Ask(question) => panic!("{question:?}"),
                 Output::Wait(deadline) => return deadline,

@@ -16,6 +16,7 @@ use super::trace::Seconds;
 use super::{Bind, Draft, Host, Log, Network, Phone};
 use crate::engine::Engine;
 use crate::now::Now;
+use crate::transport::keep_alive::{self, Datagram};
 use crate::transport::{Listener, Transport};
 
 pub use self::failure::{Failure, Fault};
@@ -223,13 +224,14 @@ impl Ladder {
         self.peers.push(Peer { name, host, transport });
     }
 
-    /// Adds what engines sent and oracles were told since the last time, in order.
+    /// Adds what engines sent and oracles were told since the last time, in order. Keep-alives are no steps of a ladder.
     fn collect(&mut self, happened: &mut Vec<Happening>) {
         let mut fresh = Vec::new();
         for sent in self.network.trace().since(self.next) {
             self.next = sent.number + 1;
+            let is_keep_alive = keep_alive::sort(&sent.bytes, sent.from.address) != Datagram::Message;
             let is_peer = self.peers.iter().any(|peer| sent.from.name == peer.name);
-            fresh.extend((!is_peer).then(|| Happening::of_message(sent)));
+            fresh.extend((!is_peer && !is_keep_alive).then(|| Happening::of_message(sent)));
         }
         for (name, log, seen) in &mut self.oracles {
             let said = log.behind(*seen);

@@ -12,6 +12,7 @@ use crate::engine::{Ticket, Transmit};
 use crate::message::Message;
 use crate::parse::{Frame, FrameError};
 use crate::testing::Sent;
+use crate::transport::keep_alive::{self, Datagram, PING, PONG, Reply};
 use crate::transport::{Flow, ListenerId, Transport};
 
 /// After how long a connection that nobody answers is given up, as in the driver's default.
@@ -42,6 +43,15 @@ impl Network {
                     self.schedule(Duration::ZERO, Arrival::SendFailed { host, life, ticket });
                 }
             }
+        }
+    }
+
+    /// An engine lets a connection go, and is told of its end.
+    pub(super) fn close(&mut self, host: usize, flow: &Flow) {
+        let named = flow.connection.and_then(|_| self.streams.find(host, flow));
+        if let Some((pipe, side)) = named {
+            self.close_end(pipe, side);
+            self.input(host, Input::FlowLost(*flow));
         }
     }
 
@@ -104,6 +114,9 @@ impl Network {
 
     fn send_on(&mut self, pipe: PipeId, side: Side, bytes: Bytes, ticket: Option<Ticket>) {
         self.note_stream(pipe, side, bytes.clone());
+        if let (PING, Some(pipe)) = (&bytes[..], self.streams.get_mut(pipe)) {
+            pipe.end_mut(side).framer.ping_sent();
+        }
         match self.streams.get_mut(pipe).and_then(|pipe| pipe.waiting.as_mut()) {
             Some(waiting) => waiting.push((bytes, ticket)),
             None => self.send_segments(pipe, side, bytes),
@@ -216,17 +229,20 @@ impl Network {
         }
     }
 
-    /// A datagram. Empty lines and zeros only keep a binding in a NAT open.
+    /// A datagram. Empty lines and zeros only keep a binding in a NAT open; STUN is answered as the driver does.
     fn receive(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
         let alive =
             self.bound.get(&(Transport::Udp, to)).filter(|(host, _)| self.places[*host].seat.is_some()).copied();
-        let is_keep_alive = bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0));
         match alive {
-            Some((host, listener)) if !is_keep_alive => {
+            Some((host, listener)) => {
                 let flow = Flow { transport: Transport::Udp, listener, remote: from, connection: None };
-                self.deliver(host, bytes, flow);
+                match keep_alive::sort(&bytes, from) {
+                    Datagram::Message => drop(self.deliver(host, bytes, flow)),
+                    Datagram::Reply(reply) => self.input(host, Input::KeepAlive(reply, flow)),
+                    Datagram::Request(answer) => self.send_datagram(host, to, &flow, answer),
+                    Datagram::Empty => {}
+                }
             }
-            Some(_) => {}
             None if self.reports_unreachable => {
                 let back = self.bound.get(&(Transport::Udp, from)).map(|(host, _)| *host);
                 let latency = self.link.segment(&mut self.rng);
@@ -253,10 +269,13 @@ impl Network {
                 Ok(None) => return,
                 Ok(Some(Frame::Message(bytes))) => self.deliver(host, bytes, flow),
                 Ok(Some(Frame::Ping)) => {
-                    self.send_segments(pipe, side, Bytes::from_static(b"\r\n"));
+                    self.send_segments(pipe, side, Bytes::from_static(PONG));
                     true
                 }
-                Ok(Some(Frame::Pong)) => true,
+                Ok(Some(Frame::Pong)) => {
+                    self.input(host, Input::KeepAlive(Reply::Pong, flow));
+                    true
+                }
                 Err(FrameError { bytes, error }) => {
                     self.input(host, Input::Malformed(bytes, error, flow));
                     false

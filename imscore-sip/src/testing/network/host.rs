@@ -18,6 +18,7 @@ use crate::now::Now;
 use crate::parse::ParseError;
 use crate::resolve::{Answer, Question};
 use crate::testing::Bind;
+use crate::transport::keep_alive::Reply;
 use crate::transport::{Flow, Listener};
 
 /// Names a host of a [`Network`](super::Network), and says what engine sits there.
@@ -70,6 +71,7 @@ pub(super) enum Input {
     Message(Message, Flow),
     Malformed(Bytes, ParseError, Flow),
     FlowLost(Flow),
+    KeepAlive(Reply, Flow),
     SendFailed(Ticket),
     Answer(Question, Answer),
     Timeout,
@@ -80,6 +82,7 @@ pub(super) enum Input {
 pub(super) enum Step {
     Transmit(Transmit),
     Ask(Question),
+    Close(Flow),
     Wait(Option<Instant>),
 }
 
@@ -104,6 +107,7 @@ impl<G: Engine<Event: 'static> + 'static> Seat for Seated<G> {
             Input::Message(message, flow) => self.engine.handle_message(message, flow, now),
             Input::Malformed(bytes, error, flow) => self.engine.handle_malformed(&bytes, error, flow, now),
             Input::FlowLost(flow) => self.engine.handle_flow_lost(flow, now),
+            Input::KeepAlive(reply, flow) => self.engine.handle_keep_alive(reply, flow, now),
             Input::SendFailed(ticket) => self.engine.handle_send_failed(ticket, now),
             Input::Answer(question, answer) => self.engine.handle_answer(&question, answer, now),
             Input::Timeout => self.engine.handle_timeout(now),
@@ -114,6 +118,7 @@ impl<G: Engine<Event: 'static> + 'static> Seat for Seated<G> {
         loop {
             match self.engine.poll_output() {
                 Output::Transmit(transmit) => return Step::Transmit(transmit),
+                Output::Close(flow) => return Step::Close(flow),
                 Output::Event(event) => self.events.push(event),
                 Output::Ask(question) => return Step::Ask(question),
                 Output::Wait(deadline) => return Step::Wait(deadline),

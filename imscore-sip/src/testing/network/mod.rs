@@ -368,6 +368,7 @@ impl Network {
             match self.places[host].seat.as_mut().map(|seat| seat.poll()) {
                 Some(Step::Transmit(transmit)) => self.transmit(host, transmit),
                 Some(Step::Ask(question)) => self.ask(host, question),
+                Some(Step::Close(flow)) => self.close(host, &flow),
                 Some(Step::Wait(deadline)) => return self.rest_until(host, deadline),
                 None => return,
             }

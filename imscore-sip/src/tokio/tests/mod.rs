@@ -2,6 +2,7 @@
 
 #[cfg(feature = "dns")]
 mod dns;
+mod keep_alive;
 mod limits;
 mod oversize;
 mod tcp;
@@ -28,6 +29,7 @@ use super::*;
 use crate::message::{Message, StatusCode, salvage_reply};
 use crate::parse::{Fault, ParseError};
 use crate::resolve::{Answer, Question};
+use crate::transport::keep_alive::Reply;
 use crate::transport::{Flow, Listener, ListenerId, Transport};
 use crate::{Engine, Now, Output, Ticket, Transmit};
 
@@ -38,6 +40,8 @@ enum Seen {
     Response(StatusCode, Flow),
     Malformed(Fault, Flow),
     Lost(Flow),
+    Pong(Flow),
+    Mapped(SocketAddr, Flow),
     Failed(Ticket),
     /// How many records an answer had. `None`: nobody could say.
     Answered(Option<usize>),
@@ -98,6 +102,13 @@ impl Engine for Echo {
             Answer::Records(records, _) => Some(records.len()),
             Answer::Failed => None,
         }));
+    }
+
+    fn handle_keep_alive(&mut self, reply: Reply, flow: Flow, _now: Now) {
+        match reply {
+            Reply::Pong => self.tell(Seen::Pong(flow)),
+            Reply::Binding(binding) => self.tell(Seen::Mapped(binding.mapped.unwrap(), flow)),
+        }
     }
 
     fn handle_timeout(&mut self, now: Now) {

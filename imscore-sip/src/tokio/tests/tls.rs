@@ -46,6 +46,11 @@ fn with(tls: &Tls) -> Settings {
     Settings { tls: Some(tls.clone()), ..Settings::default() }
 }
 
+/// Settings of a host that is 127.0.0.1, for itself and for others with the same settings.
+pub(super) fn loopback() -> Settings {
+    with(&Tls::new(config(&authority(), &[&["127.0.0.1"]])).unwrap())
+}
+
 async fn server(tls: &Tls) -> Rig {
     Rig::new(&["tls:127.0.0.1:0"], with(tls)).await
 }
@@ -64,6 +69,7 @@ async fn reaches(client: &mut Rig, server: &Rig) -> bool {
         }
         other @ (Seen::Request(_) | Seen::Response(..) | Seen::Malformed(..) | Seen::Lost(_)) => panic!("{other:?}"),
         other @ (Seen::Failed(_) | Seen::Answered(_) | Seen::Timeout) => panic!("{other:?}"),
+        other @ (Seen::Pong(_) | Seen::Mapped(..)) => panic!("{other:?}"),
     }
 }
 

@@ -158,7 +158,7 @@ async fn a_message_of_64_kib_is_not_too_long() {
     assert!(matches!(rig.next().await, Seen::Request(_)));
 }
 
-/// A frame that is no SIP ends the connection; empty ones keep it alive.
+/// A frame that is no SIP ends the connection; empty ones keep it alive, and two empty lines are answered (RFC 7118 §6).
 #[tokio::test]
 async fn what_is_no_message_ends_the_connection() {
     let mut rig = Rig::new(&["ws:127.0.0.1:0"], Settings::default()).await;
@@ -166,6 +166,7 @@ async fn what_is_no_message_ends_the_connection() {
     for keep_alive in [frame(0x81, b"\r\n\r\n"), frame(0x82, b""), frame(0x8a, b"x")] {
         stream.write_all(&keep_alive).await.unwrap();
     }
+    assert_eq!(next(&mut stream).await, (0x81, b"\r\n".to_vec()));
     stream.write_all(&frame(0x89, b"there?")).await.unwrap();
     assert_eq!(next(&mut stream).await, (0x8a, b"there?".to_vec()));
     stream.write_all(&frame(0x81, b"hello\r\n\r\n")).await.unwrap();

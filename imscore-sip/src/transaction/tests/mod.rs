@@ -151,6 +151,7 @@ impl Rig {
                     self.sent.push(transmit);
                 }
                 Output::Ask(question) => panic!("{question:?}"),
+                Output::Close(flow) => panic!("{flow} is closed"),
                 Output::Event(event) => {
                     let line = self.name(event);
                     self.log.push(format!("{at} {line}"));

@@ -91,6 +91,28 @@ fn what_tcp_refuses_goes_over_udp_once() {
     assert_eq!((rig.layer.counters().oversized, rig.layer.counters().fallbacks), (1, 1));
 }
 
+/// A peer that did not take TCP is not asked again at once, but after five minutes, in case it has learnt.
+#[test]
+fn a_peer_without_tcp_is_remembered() {
+    let mut rig = Rig::new();
+    let way = |rig: &mut Rig, flow: Flow| {
+        let sent = rig.sent.len();
+        send(rig, long("MESSAGE", 2_000), flow);
+        rig.sent[sent].clone()
+    };
+    let refused = way(&mut rig, udp());
+    assert_eq!(refused.flow.transport, Transport::Tcp);
+    rig.layer.handle_send_failed(refused.ticket.unwrap(), rig.now);
+    rig.drain();
+    let other = Flow { remote: "192.0.2.10:5060".parse().unwrap(), ..udp() };
+    assert_eq!(way(&mut rig, udp()).flow, udp());
+    assert_eq!(way(&mut rig, other).flow.transport, Transport::Tcp);
+    rig.pass(299_999);
+    assert_eq!(way(&mut rig, udp()).flow, udp());
+    rig.pass(1);
+    assert_eq!(way(&mut rig, udp()).flow.transport, Transport::Tcp);
+}
+
 #[test]
 fn a_cancelled_invite_that_tcp_refuses_is_cancelled_over_udp() {
     let mut rig = Rig::new();

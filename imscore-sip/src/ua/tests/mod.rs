@@ -1,5 +1,6 @@
 mod called;
 mod calling;
+mod flows;
 mod notifier;
 mod referral;
 mod registration;
@@ -37,6 +38,10 @@ struct Stage {
 
 impl Stage {
     fn new(change: impl FnOnce(Config) -> Config) -> Stage {
+        Stage::over(Transport::Udp, change)
+    }
+
+    fn over(transport: Transport, change: impl FnOnce(Config) -> Config) -> Stage {
         let notes = Shared::default();
         let ladder = Ladder::new();
         let now = ladder.now();
@@ -47,11 +52,12 @@ impl Stage {
             config.user = "alice".into();
             let remote = "192.0.2.9:5060".parse().unwrap();
             let listener = ListenerId(0);
-            config.proxy = Some(Flow { transport: Transport::Udp, listener, remote, connection: None });
+            config.proxy = Some(Flow { transport, listener, remote, connection: None });
             let note: Owner = Box::new(move |_: &mut UserAgent, event: Event, _: Now| noted.borrow_mut().note(event));
             Owned::new(UserAgent::new(change(config), now), now, note)
         };
-        let ladder = ladder.engine("alice", ["udp:192.0.2.1:5060"], build).peer("proxy", "udp:192.0.2.9:5060");
+        let at = |host: u8| format!("{transport}:192.0.2.{host}:5060").to_lowercase();
+        let ladder = ladder.engine("alice", [at(1).as_str()], build).peer("proxy", at(9).as_str());
         Stage { ladder, notes }
     }
 
