@@ -47,15 +47,18 @@ pub struct Settings {
     pub token_key: [u8; 16],
     /// How long after the loss of a phone's connection its calls are ended, if it does not come back.
     pub grace: Duration,
+    /// Within how many seconds a phone that registered with outbound is to send its next keep-alive, over UDP and over anything
+    /// else: Flow-Timer (RFC 5626 §5.4).
+    pub flow_timers: (u32, u32),
 }
 
 impl Settings {
-    /// The defaults, for these names.
+    /// The defaults, for these names: 29 s for flows over UDP, which NATs forget soon, and 120 s for others.
     pub fn new(name: impl Into<ByteString>, entry_point: impl Into<ByteString>, token_key: [u8; 16]) -> Settings {
         let name = name.into();
         let visited_network = name.split_once('.').map_or(name.as_ref(), |(_, network)| network).into();
         let grace = Duration::from_secs(32);
-        Settings { name, entry_point: entry_point.into(), visited_network, token_key, grace }
+        Settings { name, entry_point: entry_point.into(), visited_network, token_key, grace, flow_timers: (29, 120) }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use imscore_sip::header::{
-    Contact, Expires, Name, PAssociatedUri, Path, ServiceRoute, To, TypedHeader, WwwAuthenticate,
+    Contact, Expires, FlowTimer, Name, PAssociatedUri, Path, ServiceRoute, To, TypedHeader, WwwAuthenticate,
 };
-use imscore_sip::transport::Flow;
+use imscore_sip::transport::{Flow, Transport};
 use imscore_sip::{ByteString, Now, Request, Response, StatusCode, Uri};
 
 use super::flows::Registered;
@@ -45,8 +45,18 @@ impl Pcscf {
         }
         trust::strip_to_phone(&mut response.headers);
         response.headers.remove(Name::PATH);
+        self.set_flow_timer(&mut response, pending.flow.transport);
         strip_keys(&mut response);
         Verdict::Pass(response)
+    }
+
+    /// The last proxy before a phone says how often its flow is to be kept alive, where outbound is in use (RFC 5626 §5.4).
+    fn set_flow_timer(&self, response: &mut Response, transport: Transport) {
+        response.headers.remove(FlowTimer::NAME);
+        if response.status().is_success() && response.headers.requires("outbound") {
+            let (datagrams, streams) = self.settings.flow_timers;
+            response.headers.push(&FlowTimer(if transport.is_reliable() { streams } else { datagrams }));
+        }
     }
 
     fn learn(&self, pending: &Pending, response: &Response, now: Now) {

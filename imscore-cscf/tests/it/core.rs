@@ -98,6 +98,22 @@ fn a_registration() {
     );
 }
 
+/// RFC 5626 §5.4, RFC 6223 §4.4: a phone is told how often to keep its flow alive, where it said that it would.
+#[test]
+fn a_flow_is_to_be_kept_alive() {
+    for (at, timer) in [("udp:192.0.2.3:5060", 29), ("tcp:192.0.2.3:5060", 120)] {
+        let mut ladder = ladder().peer("carol", at);
+        ladder.run(&format!(
+            "carol -> core  REGISTER sip:ims.example  From=<sip:alice@ims.example> To=<sip:alice@ims.example>
+             core -> carol  401  -Flow-Timer
+             carol -> core  REGISTER sip:ims.example  password=secret user=alice@ims.example
+             |              From=<sip:alice@ims.example> To=<sip:alice@ims.example> Supported='path, outbound'
+             |              Contact='<sip:alice@192.0.2.3;ob>;+sip.instance=\"<urn:uuid:1>\";reg-id=1'
+             core -> carol  200  Require=outbound Flow-Timer={timer}"
+        ));
+    }
+}
+
 /// I10: nobody without a registration gets anything from the core.
 #[test]
 fn nobody_passes_without_a_registration() {
