@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 use super::gate::Permit;
 use super::mail::Sender;
@@ -39,8 +41,13 @@ pub(super) struct Connection {
     pub(super) shared: bool,
     /// Whom we have opened it to.
     pub(super) name: Option<ByteString>,
+    /// Closed, for those who watch it, once nothing more can be sent.
+    pub(super) watched: Option<watch::Sender<()>>,
+    /// The address that its peer says it listens on, where requests to it may go this way (RFC 5923).
+    pub(super) alias: Option<SocketAddr>,
     /// When its deadline is looked at next.
     pub(super) checked_at: Instant,
+    accepted: bool,
     stream: Stream,
     framer: Framer,
     waker: Waker,
@@ -158,7 +165,10 @@ impl Connection {
             used: false,
             shared: false,
             name: None,
+            watched: None,
+            alias: None,
             checked_at: now,
+            accepted: phase != Phase::Connecting,
             stream,
             framer: Framer::new(limits.clone()),
             waker,
@@ -323,6 +333,11 @@ impl Connection {
         !self.unsent.queue.is_empty() || self.unsent.flushing
     }
 
+    /// True where the peer opened it.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
     /// True where more may be sent.
     pub(super) fn is_open(&self) -> bool {
         !matches!(self.phase, Phase::Closing { .. })
@@ -362,10 +377,21 @@ impl Connection {
         None
     }
 
+    /// Whether the peer has shown, in a certificate that is trusted, to be whom a connection to that address is to reach.
+    pub(super) fn proves(&self, name: Option<&str>, address: SocketAddr) -> bool {
+        let _ = (name, address);
+        match &self.stream {
+            #[cfg(feature = "tls")]
+            Stream::Open(Carrier::Stream(Wire::Tls(stream))) => super::tls::proves(stream, name, address.ip()),
+            Stream::Open(_) | Stream::Opening(_) => false,
+        }
+    }
+
     /// Sends what waits and nothing more; reads nothing more.
     pub(super) fn close(&mut self, now: Instant) {
         if self.is_open() {
             self.phase = Phase::Closing { since: now, shut: false };
+            self.watched = None;
         }
     }
 

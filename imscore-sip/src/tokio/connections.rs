@@ -1,6 +1,7 @@
 //! The connections of one worker, by number and by remote address, and when each is looked at again.
 
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,13 +12,16 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
 
 use super::connection::{Connection, Ended, Visit};
 use super::gate::Gate;
 use super::mail::{Sender, connection_id};
 use super::ready::{Ready, Token};
 use super::wire::{self, Carrier, Wire};
-use super::{Counters, Settings};
+use super::{Aliases, Counters, Settings};
+use crate::header::Via;
+use crate::message::Request;
 use crate::transport::{ConnectionId, Flow, ListenerId, Side, Transport};
 
 /// How often a connection that counts against its address is looked at: it may be known by then.
@@ -106,7 +110,10 @@ impl Connections {
         let name = self.expected(transport, remote);
         if let Some(id) = self.by_remote.get(&(listener, remote))
             // RFC 5922 §7.3: to another domain at the same address goes a connection of its own.
-            && self.table.get(id).is_some_and(|connection| connection.name == name)
+            && self.table.get(id).is_some_and(|connection| match connection.alias {
+                Some(alias) if alias == remote && transport.is_secure() => connection.proves(name.as_deref(), remote),
+                Some(_) | None => connection.name == name,
+            })
         {
             return Some(*id);
         }
@@ -151,6 +158,35 @@ impl Connections {
         Some((flow, visit))
     }
 
+    /// Whoever waits for the end of a connection.
+    pub(super) fn watch(&mut self, id: ConnectionId) -> Option<watch::Receiver<()>> {
+        let connection = self.table.get_mut(&id).filter(|connection| connection.is_open())?;
+        Some(connection.watched.get_or_insert_with(|| watch::channel(()).0).subscribe())
+    }
+
+    /// A request came in whose Via offers its connection for requests the other way (RFC 5923). The address is that of the
+    /// connection, with the port that the Via names, so that nobody can draw to himself what is for another host.
+    pub(super) fn alias(&mut self, id: ConnectionId, request: &Request, side: Side) {
+        let Some(connection) = self.table.get_mut(&id) else { return };
+        let Flow { transport, listener, remote, .. } = connection.flow;
+        let is_offered = match (self.settings.aliases, transport) {
+            (Aliases::Proved | Aliases::Trusted, Transport::Tls) => true,
+            (Aliases::Trusted, Transport::Tcp) => side == Side::Core,
+            (Aliases::None | Aliases::Proved | Aliases::Trusted, _) => false,
+        };
+        if !is_offered || connection.alias.is_some() || !connection.is_accepted() {
+            return;
+        }
+        let Some(via) = request.headers.first::<Via>().ok().filter(|via| via.params().contains("alias")) else {
+            return;
+        };
+        let alias = SocketAddr::new(remote.ip(), via.port().unwrap_or(transport.default_port()));
+        if let Entry::Vacant(place) = self.by_remote.entry((listener, alias)) {
+            place.insert(id);
+            connection.alias = Some(alias);
+        }
+    }
+
     /// Another worker's engine sees the flow.
     pub(super) fn share(&mut self, id: ConnectionId) {
         if let Some(connection) = self.table.get_mut(&id) {
@@ -176,9 +212,9 @@ impl Connections {
     pub(super) fn close(&mut self, id: ConnectionId, now: Instant) -> Option<End> {
         let connection = self.table.get_mut(&id)?;
         connection.close(now);
-        let used = std::mem::take(&mut connection.used);
+        let (used, alias) = (std::mem::take(&mut connection.used), connection.alias.take());
         let end = End { flow: connection.flow, used, shared: connection.shared, unsent: Vec::new() };
-        self.forget_remote(end.flow);
+        self.forget_remote(end.flow, alias);
         self.unflushed.push(id);
         self.schedule(id);
         Some(end)
@@ -187,7 +223,7 @@ impl Connections {
     /// Takes a connection out.
     pub(super) fn end(&mut self, id: ConnectionId, ended: Ended) -> Option<End> {
         let mut connection = self.table.remove(&id)?;
-        self.forget_remote(connection.flow);
+        self.forget_remote(connection.flow, connection.alias);
         match ended {
             Ended::Failed => self.counters.connect_failed.one(),
             Ended::Unfit => self.counters.handshakes_failed.one(),
@@ -286,10 +322,11 @@ impl Connections {
         }
     }
 
-    fn forget_remote(&mut self, flow: Flow) {
-        let remote = (flow.listener, flow.remote);
-        if self.by_remote.get(&remote).copied() == flow.connection {
-            self.by_remote.remove(&remote);
+    fn forget_remote(&mut self, flow: Flow, alias: Option<SocketAddr>) {
+        for remote in [Some(flow.remote), alias].into_iter().flatten().map(|remote| (flow.listener, remote)) {
+            if self.by_remote.get(&remote).copied() == flow.connection {
+                self.by_remote.remove(&remote);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::flow::FlowHandle;
 use super::gate::Gate;
 use super::io::{Input, Io};
 use super::listen::{self, BindError, Bound, ListenAddress};
@@ -113,6 +114,15 @@ impl<E: Engine> Endpoint<E> {
     /// The engine, to be told what to do. What it has to send leaves with the next call of [`next`](Endpoint::next).
     pub fn engine_mut(&mut self) -> &mut E {
         &mut self.engine
+    }
+
+    /// Watches the connection of a flow. `None`: it is over, or the flow names none; over UDP nobody can tell but the peer, by
+    /// answering keep-alives ([`transport::keep_alive`](crate::transport::keep_alive)).
+    ///
+    /// The engine is told too ([`Engine::handle_flow_lost`]); this is for the code around it.
+    pub fn watch(&mut self, flow: &Flow) -> Option<FlowHandle> {
+        let open = self.io.connections.watch(flow.connection?)?;
+        Some(FlowHandle::new(*flow, open))
     }
 
     /// Moves bytes until the engine has something to tell.

@@ -23,7 +23,7 @@ use super::listen::Bound;
 use super::mail::{Mail, Origin, Post, Sender, worker_of};
 use super::ready::{Ready, Signal, Token};
 use super::udp::{LARGEST, Udp};
-use super::{Counters, Settings};
+use super::{Aliases, Counters, Settings};
 use crate::engine::{Ticket, Transmit};
 use crate::message::Message;
 use crate::now::Now;
@@ -496,7 +496,10 @@ impl Io {
         };
         match visit {
             Visit::Message(bytes) => Step::Input(match Message::parse_with(bytes.clone(), &self.settings.limits) {
-                Ok(message) => Input::Message(message, flow),
+                Ok(message) => {
+                    self.offer_alias(&message, &flow);
+                    Input::Message(message, flow)
+                }
                 Err(error) => self.malformed(bytes, error, flow),
             }),
             Visit::Pong => Step::Input(Input::KeepAlive(Reply::Pong, flow)),
@@ -509,6 +512,16 @@ impl Io {
             Visit::Opened => Step::Again,
             Visit::Yield => Step::Yield,
             Visit::Pending => Step::Done,
+        }
+    }
+
+    /// RFC 5923: a connection that its peer lets us use for requests of ours.
+    fn offer_alias(&mut self, message: &Message, flow: &Flow) {
+        if self.settings.aliases != Aliases::None
+            && let (Message::Request(request), Some(id)) = (message, flow.connection)
+            && let Some(Source::Tcp(accept)) = self.sources.get(usize::from(flow.listener.0))
+        {
+            self.connections.alias(id, request, accept.side);
         }
     }
 

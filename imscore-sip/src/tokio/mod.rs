@@ -10,7 +10,7 @@
 //! - *Limits.* Connections in all and from one host, the time to a first byte, for a whole message, for reading what we
 //!   send, and in silence; bytes that wait for a peer: [`Settings`]. Whoever exceeds one is closed, alone.
 //! - *Bytes that are no SIP.* A datagram is dropped; a stream is closed once the engine's answer has left. Keep-alives
-//!   are counted, and answered on a stream (RFC 5626 §4.4.1).
+//!   are counted and answered (RFC 5626 §4.4).
 //! - *Names.* Questions go to name servers, many at a time, and no message waits for an answer (feature `dns`:
 //!   `NameServers`).
 //! - *Dead neighbours.* What ICMP says of a datagram is a lost flow too (Linux), so that nobody waits for Timer B or F.
@@ -70,6 +70,7 @@ mod counters;
 #[cfg(feature = "dns")]
 mod dns;
 mod endpoint;
+mod flow;
 mod gate;
 mod icmp;
 mod io;
@@ -96,10 +97,11 @@ pub use counters::{Counter, Counters};
 #[cfg(feature = "dns")]
 pub use dns::NameServers;
 pub use endpoint::Endpoint;
+pub use flow::FlowHandle;
 pub use io::now;
 pub use listen::{BindError, ListenAddress, ListenAddressError};
 pub use seed::seed;
-pub use settings::Settings;
+pub use settings::{Aliases, Settings};
 pub use shutdown::Shutdown;
 #[cfg(feature = "tls")]
 pub use tls::{ClientCertificates, Tls, TlsConfig, TlsError};
@@ -107,4 +109,4 @@ pub use tls::{ClientCertificates, Tls, TlsConfig, TlsError};
 pub use trace::TraceFile;
 pub use workers::{WorkerPanicked, Workers, serve};
 #[cfg(feature = "ws")]
-pub use ws::WsSettings;
+pub use ws::{Origins, WsSettings};

@@ -58,8 +58,26 @@ pub struct Settings {
     /// Where what the engine is given and gives out is written down. `None`: nowhere.
     #[cfg(feature = "trace")]
     pub trace: Option<super::TraceFile>,
+    /// Whose connections are used for requests the other way.
+    pub aliases: Aliases,
     /// Messages that wait for another worker. Beyond it they are dropped, and counted.
     pub handover: usize,
+}
+
+/// Which connections that a peer opened, and offers with `alias` in its Via, are used for requests to the address that it says it
+/// listens on (RFC 5923). Without it such a request opens a connection of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Aliases {
+    /// None.
+    None,
+    /// Over TLS those of peers whose certificate is that of whom the request is for: see
+    /// `ClientCertificates`. Over TCP none, where any process of the same host could take what is
+    /// for another.
+    #[default]
+    Proved,
+    /// These, and over TCP those on listeners of [`Side::Core`](crate::transport::Side::Core), for a core where every host is
+    /// trusted with all of its ports.
+    Trusted,
 }
 
 impl Default for Settings {
@@ -87,6 +105,7 @@ impl Default for Settings {
             ws: super::WsSettings::default(),
             #[cfg(feature = "trace")]
             trace: None,
+            aliases: Aliases::default(),
             handover: 1_024,
         }
     }

@@ -24,7 +24,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytestring::ByteString;
@@ -281,6 +281,23 @@ pub(super) async fn connect(
     Ok(Wire::Tls(Box::new(TlsStream::Client(stream))))
 }
 
+/// Whether the certificate that a peer has shown, which was found to be trusted, is that of this domain (RFC 5922 §7) or, where
+/// none is named, of this address.
+pub(super) fn proves(stream: &TlsStream<TcpStream>, name: Option<&str>, address: IpAddr) -> bool {
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    shown.is_some_and(|certificate| match name {
+        Some(domain) => is_of(certificate, domain),
+        None => ParsedCertificate::try_from(certificate)
+            .is_ok_and(|parsed| verify_server_name(&parsed, &ServerName::IpAddress(address.into())).is_ok()),
+    })
+}
+
+/// Whether a certificate is that of a domain: letter by letter, since no wildcard counts (RFC 5922 §7.2).
+fn is_of(certificate: &CertificateDer<'_>, domain: &str) -> bool {
+    let wanted = domain.trim_end_matches('.');
+    sip_domains(certificate).iter().any(|name| name.eq_ignore_ascii_case(wanted))
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(crypto::ring::default_provider())
 }
@@ -319,8 +336,7 @@ impl ResolvesServerCert for ByName {
     }
 }
 
-/// Checks that a certificate leads to a root that is trusted, and is that of the domain: letter by letter, since no
-/// wildcard counts (RFC 5922 §7.2).
+/// Checks that a certificate leads to a root that is trusted, and is that of the domain.
 #[derive(Debug)]
 struct SipDomain {
     roots: RootCertStore,
@@ -343,8 +359,7 @@ impl ServerCertVerifier for SipDomain {
             verify_server_name(&certificate, server_name)?;
             return Ok(ServerCertVerified::assertion());
         };
-        let wanted = domain.as_ref().trim_end_matches('.');
-        match sip_domains(end_entity).iter().any(|name| name.eq_ignore_ascii_case(wanted)) {
+        match is_of(end_entity, domain.as_ref()) {
             true => Ok(ServerCertVerified::assertion()),
             false => Err(CertificateError::NotValidForName.into()),
         }

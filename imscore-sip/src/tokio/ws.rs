@@ -37,17 +37,57 @@ const WINDOW: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WsSettings {
-    /// The web pages that may connect, as browsers write them in `Origin`: `https://phone.ims.example`. `None`: all,
-    /// also clients that name none.
-    pub origins: Option<Vec<ByteString>>,
+    /// The web pages that may connect.
+    pub origins: Origins,
     /// What we ask for where we connect.
     pub path: ByteString,
 }
 
 impl Default for WsSettings {
     fn default() -> WsSettings {
-        WsSettings { origins: None, path: ByteString::from_static("/") }
+        WsSettings { origins: Origins::default(), path: ByteString::from_static("/") }
     }
+}
+
+/// Which web pages may open a WebSocket, by what browsers write in `Origin` (RFC 6455 §10.2).
+///
+/// A page that anybody may write runs in the network of whoever looks at it. It has no password of theirs, but it can try some,
+/// and ask who answers where; so a page of another host is refused unless it is listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origins {
+    /// Pages of the host that they connect to, on any port, and clients that are no pages and name none. A name that its owner
+    /// points at this host counts as this host: where that matters, list them.
+    #[default]
+    SameHost,
+    /// These, as browsers write them, `https://phone.ims.example`; nobody who names none.
+    Listed(Vec<ByteString>),
+    /// All.
+    Any,
+}
+
+impl Origins {
+    fn allow(&self, headers: &HeaderMap) -> bool {
+        let mut named = headers.get_all(header::ORIGIN).iter().map(HeaderValue::as_bytes);
+        let (origin, is_only) = (named.next(), named.next().is_none());
+        is_only
+            && match self {
+                Origins::Any => true,
+                Origins::Listed(origins) => {
+                    origin.is_some_and(|origin| origins.iter().any(|allowed| allowed.as_bytes() == origin))
+                }
+                Origins::SameHost => origin.is_none_or(|origin| {
+                    let page = std::str::from_utf8(origin).ok().and_then(|origin| origin.split_once("://"));
+                    let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+                    page.zip(asked).is_some_and(|((_, page), asked)| host(page).eq_ignore_ascii_case(host(asked)))
+                }),
+            }
+    }
+}
+
+/// An authority without its port.
+fn host(authority: &str) -> &str {
+    authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(authority, |(host, _)| host)
 }
 
 /// An open WebSocket.
@@ -85,11 +125,8 @@ pub(super) async fn accept(wire: Wire, settings: &WsSettings, most: usize) -> io
     // The callback's type is that of the library.
     #[allow(clippy::result_large_err)]
     let check = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-        if let Some(origins) = &settings.origins {
-            let origin = request.headers().get(header::ORIGIN).map(HeaderValue::as_bytes);
-            if !origins.iter().any(|allowed| Some::<&[u8]>(allowed.as_bytes()) == origin) {
-                return Err(refusal(StatusCode::FORBIDDEN));
-            }
+        if !settings.origins.allow(request.headers()) {
+            return Err(refusal(StatusCode::FORBIDDEN));
         }
         if !has_sip(request.headers()) {
             return Err(refusal(StatusCode::BAD_REQUEST));

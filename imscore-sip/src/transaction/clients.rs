@@ -229,7 +229,7 @@ impl Clients {
             return None;
         };
         let sent_by = out.listener(&flow).map(|listener| &listener.sent_by);
-        let bytes = sent_by.and_then(|sent_by| follow_up::over(bytes, flow.transport, sent_by))?;
+        let bytes = sent_by.and_then(|sent_by| follow_up::over(bytes, flow.transport, sent_by, out.config.alias))?;
         client.kept = Kept::Request(bytes);
         client.leg = out.leg(&flow);
         let old = std::mem::replace(&mut client.flow, flow);
@@ -500,11 +500,29 @@ impl Client {
     }
 }
 
-/// Puts our Via on top of a request. `keep`: it says that we would send keep-alives.
-pub(super) fn push_via(request: &mut Request, transport: Transport, sent_by: &str, branch: Branch, keep: bool) {
-    let keep = if keep { ";keep" } else { "" };
-    let rport = if transport.is_reliable() { "" } else { ";rport" };
-    let via = format_args!("SIP/2.0/{} {sent_by};branch={branch}{keep}{rport}", transport.as_str());
+/// What our Via says beside where we are.
+#[derive(Clone, Copy)]
+pub(super) struct Extra {
+    /// That we would send keep-alives (RFC 6223).
+    pub(super) keep: bool,
+    /// That the connection may be used for requests the other way (RFC 5923).
+    pub(super) alias: bool,
+}
+
+/// The parameter of our Via that goes with its transport, behind all others.
+pub(super) fn last_param(transport: Transport, alias: bool) -> &'static str {
+    match transport {
+        Transport::Udp => ";rport",
+        Transport::Tcp | Transport::Tls if alias => ";alias",
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => "",
+    }
+}
+
+/// Puts our Via on top of a request.
+pub(super) fn push_via(request: &mut Request, transport: Transport, sent_by: &str, branch: Branch, extra: Extra) {
+    let keep = if extra.keep { ";keep" } else { "" };
+    let last = last_param(transport, extra.alias);
+    let via = format_args!("SIP/2.0/{} {sent_by};branch={branch}{keep}{last}", transport.as_str());
     request.headers.push_front_text(Name::VIA, via);
 }
 

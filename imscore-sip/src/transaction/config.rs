@@ -29,6 +29,9 @@ pub struct Config {
     ///
     /// A peer that does not take TCP is not asked again for five minutes.
     pub path_mtu: usize,
+    /// Whether the Via of requests over TCP and TLS offers their connection for requests the other way (RFC 5923): between
+    /// servers that hold connections to each other.
+    pub alias: bool,
     /// Whether the Via of a REGISTER says that we would send keep-alives (RFC 6223 §4.3), as a user agent does.
     pub offers_keep_alives: bool,
     /// Seconds between the keep-alives of a peer on a listener of [`Side::Access`](crate::transport::Side::Access) that offers
@@ -49,6 +52,7 @@ impl Config {
             access: Timers::ACCESS,
             max_transactions: 400_000,
             path_mtu: 1_300,
+            alias: false,
             offers_keep_alives: false,
             keep_alive: None,
         }

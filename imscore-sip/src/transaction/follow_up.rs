@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::clients::last_param;
 use crate::header::Name;
 use crate::message::{Message, Method, Request, Response};
 use crate::parse::Limits;
@@ -20,13 +21,12 @@ pub(super) fn ack(invite: &Bytes, response: &Response) -> Option<Bytes> {
 
 /// The same request with a top Via, which is one of ours, for another transport and listener. Its branch stays: the peer has not
 /// seen it yet.
-pub(super) fn over(request: &Bytes, transport: Transport, sent_by: &str) -> Option<Bytes> {
+pub(super) fn over(request: &Bytes, transport: Transport, sent_by: &str, alias: bool) -> Option<Bytes> {
     let mut request = sent(request)?;
     let via = std::str::from_utf8(request.headers.raw(Name::VIA)?).ok()?;
     let (_, params) = via.split_once(';')?;
-    let params = params.strip_suffix(";rport").unwrap_or(params);
-    let rport = if transport.is_reliable() { "" } else { ";rport" };
-    let via = format!("SIP/2.0/{transport} {sent_by};{params}{rport}");
+    let params = [";rport", ";alias"].iter().find_map(|last| params.strip_suffix(last)).unwrap_or(params);
+    let via = format!("SIP/2.0/{transport} {sent_by};{params}{}", last_param(transport, alias));
     request.headers.replace_raw(Name::VIA, via.as_bytes());
     if transport.is_reliable() && !request.headers.contains(Name::CONTENT_LENGTH) {
         let length = request.body().len().to_string();
@@ -104,10 +104,15 @@ mod tests {
     fn only_the_top_via_tells_of_another_transport() {
         let udp = INVITE.replacen("bK2\r\n", "bK2;rport\r\n", 1);
         let tcp = INVITE.replacen("SIP/2.0/UDP p.ims.example", "SIP/2.0/TCP q.ims.example:5062", 1);
-        assert_eq!(over(&Bytes::from(udp.clone()), Transport::Tcp, "q.ims.example:5062").unwrap(), tcp);
-        assert_eq!(over(&Bytes::from(tcp), Transport::Udp, "p.ims.example").unwrap(), udp);
+        let to_tcp = |alias| over(&Bytes::from(udp.clone()), Transport::Tcp, "q.ims.example:5062", alias).unwrap();
+        assert_eq!(to_tcp(false), tcp);
+        let aliased = tcp.replacen("bK2\r\n", "bK2;alias\r\n", 1);
+        assert_eq!(to_tcp(true), aliased);
+        for tcp in [tcp, aliased] {
+            assert_eq!(over(&Bytes::from(tcp), Transport::Udp, "p.ims.example", true).unwrap(), udp);
+        }
         let unsized_ = udp.replace("Content-Length: 4\r\n", "");
-        let sized = over(&Bytes::from(unsized_), Transport::Tcp, "p.ims.example").unwrap();
+        let sized = over(&Bytes::from(unsized_), Transport::Tcp, "p.ims.example", false).unwrap();
         assert!(sized.ends_with(b"Content-Length: 4\r\n\r\nbody"));
     }
 

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::branch::{Branch, STATELESS, hex_digits};
-use super::clients::{Clients, push_via};
+use super::clients::{Clients, Extra, push_via};
 use super::config::{Config, Counters};
 use super::event::{ClientId, Event, ServerId};
 use super::follow_up;
@@ -140,7 +140,7 @@ impl Transactions {
         }
         let stream = self.out.stream_beside(&flow).and_then(|stream| {
             let sent_by = &self.out.listener(&stream)?.sent_by;
-            Some((follow_up::over(&bytes, Transport::Tcp, sent_by)?, stream))
+            Some((follow_up::over(&bytes, Transport::Tcp, sent_by, self.out.config.alias)?, stream))
         });
         match stream {
             Some((longer, stream)) => {
@@ -153,8 +153,9 @@ impl Transactions {
 
     fn write(&self, mut request: Request, flow: &Flow, branch: Branch) -> Bytes {
         if let Some(listener) = self.out.listener(flow) {
-            let keep = self.out.config.offers_keep_alives && request.is(&Method::Register);
-            push_via(&mut request, flow.transport, &listener.sent_by, branch, keep);
+            let Config { offers_keep_alives, alias, .. } = self.out.config;
+            let extra = Extra { keep: offers_keep_alives && request.is(&Method::Register), alias };
+            push_via(&mut request, flow.transport, &listener.sent_by, branch, extra);
         }
         if flow.transport.is_reliable() && !request.headers.contains(Name::CONTENT_LENGTH) {
             let length = request.body().len().to_string();

@@ -5,7 +5,7 @@ use crate::transport::keep_alive::PING;
 use crate::transport::stun::Binding;
 
 /// What this build can listen for, with settings for all of it.
-fn streams() -> (Vec<Transport>, Settings) {
+pub(super) fn streams() -> (Vec<Transport>, Settings) {
     let mut transports = vec![Transport::Tcp];
     #[cfg(feature = "ws")]
     transports.push(Transport::Ws);

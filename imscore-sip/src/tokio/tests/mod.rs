@@ -144,7 +144,10 @@ struct Rig {
 
 impl Rig {
     async fn new(listen: &[&str], settings: Settings) -> Rig {
-        let listen = listen.iter().map(|text| text.parse().unwrap());
+        Rig::listening(listen.iter().map(|text| text.parse().unwrap()), settings).await
+    }
+
+    async fn listening(listen: impl IntoIterator<Item = ListenAddress>, settings: Settings) -> Rig {
         let mut endpoint = Endpoint::bind_with(settings, listen, |_| Echo::default()).await.unwrap();
         let counters = endpoint.counters();
         let addresses = endpoint.listeners().iter().map(|listener| listener.sent_by.parse().unwrap()).collect();

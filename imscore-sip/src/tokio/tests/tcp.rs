@@ -2,6 +2,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::transport::Side;
 
 /// Reads exactly that.
 pub(super) async fn expect(stream: &mut TcpStream, text: &str) {
@@ -83,7 +84,7 @@ async fn a_malformed_message_ends_its_connection() {
     }
 }
 
-/// Threat M9.
+/// Threat M9; on every transport in `threats.rs`.
 #[tokio::test]
 async fn a_browser_gets_nothing() {
     let mut rig = Rig::new(&["tcp:127.0.0.1:0"], Settings::default()).await;
@@ -152,6 +153,65 @@ async fn a_gone_connection_is_replaced_only_for_those_without_a_ticket() {
     rig.send(gone, options("3", Transport::Tcp), None);
     let (mut stream, _) = within(peer.accept()).await.unwrap();
     expect(&mut stream, &options("3", Transport::Tcp)).await;
+}
+
+/// RFC 5923: a connection that is offered is used the other way, where the settings trust the peer's host.
+#[tokio::test]
+async fn an_offered_connection_is_reused_where_its_host_is_trusted() {
+    for (aliases, side, via, reused) in [
+        (Aliases::Trusted, Side::Core, ";alias", true),
+        (Aliases::Trusted, Side::Core, "", false),
+        (Aliases::Trusted, Side::Access, ";alias", false),
+        (Aliases::Proved, Side::Core, ";alias", false),
+        (Aliases::None, Side::Core, ";alias", false),
+    ] {
+        let listen: ListenAddress = "tcp:127.0.0.1:0".parse().unwrap();
+        let settings = Settings { aliases, ..Settings::default() };
+        let mut rig = Rig::listening([listen.side(side)], settings).await;
+        // Where the peer says that it listens, and does.
+        let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = listening.local_addr().unwrap();
+        let mut stream = TcpStream::connect(rig.addresses[0]).await.unwrap();
+        let offer = options("1", Transport::Tcp).replace("h;branch", &format!("{there}{via};branch"));
+        stream.write_all(offer.as_bytes()).await.unwrap();
+        let Seen::Request(flow) = rig.next().await else { panic!("a request") };
+        expect(&mut stream, &format!("SIP/2.0 200 OK\r\n{}", offer.split_once("\r\n").unwrap().1)).await;
+        let ours = options("2", Transport::Tcp);
+        rig.send(Flow { remote: there, connection: None, ..flow }, ours.clone(), None);
+        if reused {
+            expect(&mut stream, &ours).await;
+            assert_eq!(rig.counters.connected.total(), 0);
+            drop(stream);
+            assert_eq!(rig.next().await, Seen::Lost(flow));
+            // The alias goes with its connection.
+            rig.send(Flow { remote: there, connection: None, ..flow }, ours.clone(), None);
+        }
+        let (mut opened, _) = within(listening.accept()).await.unwrap();
+        expect(&mut opened, &ours).await;
+    }
+}
+
+/// The code around an engine sees the end of a connection too.
+#[tokio::test]
+async fn a_handle_tells_when_its_flow_ends() {
+    let listen = "tcp:127.0.0.1:0".parse().unwrap();
+    let mut endpoint = Endpoint::bind([listen], |_| Echo::default()).await.unwrap();
+    let address: SocketAddr = endpoint.listeners()[0].sent_by.parse().unwrap();
+    for closed_here in [false, true] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(options("1", Transport::Tcp).as_bytes()).await.unwrap();
+        let Seen::Request(flow) = within(endpoint.next()).await else { panic!("a request") };
+        let mut handle = endpoint.watch(&flow).expect("it is open");
+        assert!(handle.is_open() && handle.flow() == flow);
+        match closed_here {
+            true => endpoint.engine_mut().outputs.push_back(Output::Close(flow)),
+            false => drop(stream),
+        }
+        assert_eq!(within(endpoint.next()).await, Seen::Lost(flow));
+        within(handle.ended()).await;
+        assert!(!handle.is_open() && endpoint.watch(&flow).is_none());
+    }
+    assert!(endpoint.watch(&flow(Transport::Udp, address)).is_none());
 }
 
 /// Threat D4.

@@ -166,6 +166,37 @@ async fn each_name_has_its_certificate_and_a_reload_needs_no_restart() {
     assert!(!reaches(&mut client, &server).await);
 }
 
+/// RFC 5923: a connection that is offered is used for requests to whom its certificate names, and for nobody else.
+#[tokio::test]
+async fn an_offered_connection_is_reused_for_whom_its_certificate_names() {
+    let authority = authority();
+    for (names, wanted, reused) in [
+        (&["client.example"][..], Some("client.example"), true),
+        (&["client.example"], Some("other.example"), false),
+        (&["client.example"], None, false),
+        (&["127.0.0.1"], None, true),
+    ] {
+        let tls = config(&authority, &[&["127.0.0.1"]]).clients(ClientCertificates::Required);
+        let tls = Tls::new(tls).unwrap();
+        let mut server = server(&tls).await;
+        let mut client = self::server(&Tls::new(config(&authority, &[names])).unwrap()).await;
+        let there = client.addresses[0];
+        if let Some(wanted) = wanted {
+            tls.expect(there, wanted);
+        }
+        let offer = options("1", Transport::Tls).replace("h;branch", &format!("{there};alias;branch"));
+        client.send(flow(Transport::Tls, server.addresses[0]), offer, None);
+        assert!(matches!(server.next().await, Seen::Request(_)));
+        assert!(matches!(client.next().await, Seen::Response(StatusCode::OK, _)));
+        server.send(flow(Transport::Tls, there), options("2", Transport::Tls), Some(2));
+        let seen = server.next().await;
+        let is_answered = matches!(seen, Seen::Response(StatusCode::OK, _));
+        assert!(is_answered || seen == Seen::Failed(Ticket(2)), "{seen:?}");
+        let opened = server.counters.connected.total();
+        assert_eq!(is_answered && opened == 0, reused, "{names:?} {wanted:?}");
+    }
+}
+
 #[test]
 fn what_is_no_certificate_is_refused() {
     let authority = authority();

@@ -91,9 +91,9 @@ async fn each_frame_is_a_message_both_ways() {
 
 /// RFC 7118 §4.2, §4.1; threat M6: no subprotocol, no origin that may, no upgrade; smuggled bytes before it.
 #[tokio::test]
-async fn who_may_not_connect_is_refused() {
+async fn m6_who_may_not_connect_is_refused() {
     let mut settings = Settings::default();
-    settings.ws.origins = Some(vec!["https://phone.ims.example".into()]);
+    settings.ws.origins = Origins::Listed(vec!["https://phone.ims.example".into()]);
     let mut rig = Rig::new(&["ws:127.0.0.1:0"], settings).await;
     let sip = "Sec-WebSocket-Protocol: chat, sip\r\n";
     let good = "Origin: https://phone.ims.example\r\n";
@@ -121,9 +121,38 @@ async fn who_may_not_connect_is_refused() {
     assert!(rig.seen.try_recv().is_err());
 }
 
+/// Threat M6, a cross-site page: the host that a page comes from is the one that it connects to, unless the settings say more.
+#[tokio::test]
+async fn m6_a_page_of_another_host_is_refused() {
+    for (origins, origin, allowed) in [
+        (Origins::SameHost, None, true),
+        (Origins::SameHost, Some("http://h"), true),
+        (Origins::SameHost, Some("https://H:8443"), true),
+        (Origins::SameHost, Some("https://evil.example"), false),
+        (Origins::SameHost, Some("https://h.evil.example"), false),
+        (Origins::SameHost, Some("https://evil.example/://h"), false),
+        (Origins::SameHost, Some("h"), false),
+        (Origins::SameHost, Some("null"), false),
+        (Origins::SameHost, Some("http://h\r\nOrigin: http://h"), false),
+        (Origins::Listed(vec!["https://a".into(), "https://b".into()]), Some("https://b"), true),
+        (Origins::Listed(vec!["https://a".into(), "https://b".into()]), Some("https://h"), false),
+        (Origins::Listed(vec!["https://a".into()]), None, false),
+        (Origins::Any, Some("https://evil.example"), true),
+        (Origins::Any, None, true),
+    ] {
+        let mut settings = Settings::default();
+        settings.ws.origins = origins;
+        let rig = Rig::new(&["ws:127.0.0.1:0"], settings).await;
+        let line = origin.map_or_else(String::new, |origin| format!("Origin: {origin}\r\n"));
+        let (_, head) = upgrade(&rig, &format!("{KEY}Sec-WebSocket-Protocol: sip\r\n{line}")).await;
+        let status = if allowed { "HTTP/1.1 101" } else { "HTTP/1.1 403" };
+        assert!(head.starts_with(status), "{origin:?}: {head}");
+    }
+}
+
 /// Threat M6: 1002 for what breaks the protocol, 1009 for what is too long, 1008 for a flood of pings.
 #[tokio::test]
-async fn a_violation_is_named_and_ends_the_connection() {
+async fn m6_a_violation_is_named_and_ends_the_connection() {
     let rig = Rig::new(&["ws:127.0.0.1:0"], Settings::default()).await;
     let pings = frame(0x89, b"").repeat(10_000);
     let unmasked = [&[0x81, 2][..], b"hi"].concat();

@@ -3,6 +3,18 @@
 use super::*;
 
 /// RFC 3261 §17.1.2.2: Timer E doubles up to T2, Timer F ends it.
+/// RFC 5923: connections to other servers are offered for their requests, WebSockets and datagrams are not.
+#[test]
+fn a_connection_may_be_offered_for_the_other_way() {
+    for (flow, alias, expected) in [(tcp(), true, true), (tcp(), false, false), (udp(), true, false)] {
+        let mut rig = Rig::with(Config { alias, ..config() });
+        rig.layer.request(outgoing("OPTIONS"), flow, None, rig.now);
+        rig.drain();
+        let sent = String::from_utf8(rig.sent[0].bytes.to_vec()).unwrap();
+        assert_eq!(sent.lines().nth(1).unwrap().ends_with(";alias"), expected, "{sent}");
+    }
+}
+
 #[test]
 fn a_request_is_repeated_until_timer_f() {
     let mut rig = Rig::new();
