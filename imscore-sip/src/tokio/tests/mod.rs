@@ -6,6 +6,7 @@ mod keep_alive;
 mod limits;
 mod oversize;
 mod tcp;
+mod threats;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "trace")]
