@@ -46,7 +46,9 @@ impl Response {
             bytes.extend_from_slice(value);
             bytes.extend_from_slice(b"\r\n");
             let line = Line::new(name, start, name.as_str().len() + 2, bytes.len() - start);
-            lines.extend(line.map(|line| line.folded(folded.into())));
+            if let Some(line) = line {
+                lines.push(line.folded(folded.into()));
+            }
             names |= name.bit();
         };
         for (name, value, folded) in request.named_and_folded() {
