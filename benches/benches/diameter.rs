@@ -126,13 +126,13 @@ async fn connected() -> (CxHss, imscore_hss::MultimediaAuthRequest) {
     let public: PublicIdentity = IMPU.parse().expect("an identity");
     let digest = DigestCredentials::from_password(&private, REALM, "secret").expect("a password");
     let subscriber = Subscription::new(private.clone(), [public.clone()], Credentials::Digest(digest));
-    let hss = Hss::with_subscribers(subscriber).expect("one subscriber");
+    let hss = Hss::with_subscribers(subscriber, [0; 32]).expect("one subscriber");
     let node = |host: &str, peer| Settings::new(Origin::new(host, REALM), vec![(TGPP, ApplicationId::CX)], vec![peer]);
     let listen = Some(([127, 0, 0, 1], 0).into());
     let there = Diameter::start(node(HSS, PeerSettings::accept(HOST, REALM)), listen).await;
     let (there, requests) = there.expect("a free port");
     let address = there.local_addr().expect("it listens").to_string();
-    tokio::spawn(serve_cx(there, requests, hss));
+    tokio::spawn(serve_cx(there, requests, hss.clone(), hss.scscf_nodes()));
     let here = Diameter::start(node(HOST, PeerSettings::connect(HSS, REALM, address)), None).await;
     let (here, requests) = here.expect("nothing to listen on");
     assert!(here.until_up(HSS).await);

@@ -41,7 +41,7 @@ impl Running {
         let (diameter, requests) = Diameter::start(settings.node(), Some(listen)).await.with_context(|| {
             format!("{listen}: Diameter cannot listen there; stop what does (`ss -ltnp` shows it), or use --listen")
         })?;
-        let serving = tokio::spawn(serve_cx(diameter.clone(), requests, hss.clone()));
+        let serving = tokio::spawn(serve_cx(diameter.clone(), requests, hss.clone(), hss.scscf_nodes()));
         let drain = Drain::default();
         let operations = Operations {
             metrics: Arc::new(Metrics::default()),

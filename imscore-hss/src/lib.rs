@@ -23,7 +23,8 @@
 //! let private: PrivateIdentity = "alice@ims.example".parse()?;
 //! let public: PublicIdentity = "sip:alice@ims.example".parse()?;
 //! let secret = Credentials::Digest(DigestCredentials::from_password(&private, "ims.example", "secret")?);
-//! let hss = Hss::with_subscribers([Subscription::new(private.clone(), [public.clone()], secret)?])?;
+//! # let random = [7; 32];
+//! let hss = Hss::with_subscribers([Subscription::new(private.clone(), [public.clone()], secret)?], random)?;
 //!
 //! // An S-CSCF has authenticated Alice and takes her.
 //! let scscf: ServerName = "sip:scscf.ims.example".parse()?;
@@ -68,11 +69,11 @@ pub use cache::{
 };
 pub use error::{HssError, Refusal};
 pub use events::{HssEvent, HssEventSource, HssEvents, PushProfile, RegistrationTermination, TerminationReason};
-pub use hss::Hss;
+pub use hss::{Assignment, AssignmentState, Hss, ScscfNodes};
 pub use identity::{IdentityError, MAX_PRIVATE_IDENTITY, MAX_PUBLIC_IDENTITY, PrivateIdentity, PublicIdentity, Scheme};
 pub use name::{MAX_NAME, NameError, ServerName, VisitedNetwork};
 pub use profiles::{ProfileCache, ProfileTimes};
-pub use store::{MAX_PAGE, MemorySubscribers, Put, StoreError, SubscriberStore};
+pub use store::{MAX_PAGE, MemorySubscribers, Put, StoreError, SubscriberStore, Written};
 pub use subscription::{
     ApplicationServer, Capabilities, ChargingAddresses, Condition, Credentials, DefaultHandling, DigestAlgorithm,
     DigestCredentials, DigestError, ExtendedPriority, Ha1, IdentityExtension, IdentityKind, InitialFilterCriteria,

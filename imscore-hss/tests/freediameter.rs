@@ -111,10 +111,10 @@ async fn registration(port: u16) -> Result<(), Box<dyn Error>> {
     let scscf: ServerName = "sip:scscf.ims.example".parse()?;
     let digest = DigestCredentials::from_password(&private, REALM, "secret")?;
     let alice = Subscription::new(private.clone(), [public.clone()], Credentials::Digest(digest.clone()))?;
-    let hss = Hss::with_subscribers([alice])?;
+    let hss = Hss::with_subscribers([alice], [0; 32])?;
 
     let (there, requests) = node("hss.ims.example", port).await?;
-    tokio::spawn(serve_cx(there.clone(), requests, hss.clone()));
+    tokio::spawn(serve_cx(there.clone(), requests, hss.clone(), hss.scscf_nodes()));
     let (here, requests) = node("scscf.ims.example", port).await?;
     let cx = CxHss::new(here.clone(), requests, CxSettings::new(REALM, scscf.clone()));
     let mut events = cx.events();

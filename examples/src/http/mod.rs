@@ -6,6 +6,8 @@
 //! | `GET /v1/subscribers/{private identity}` | 200 without secrets, or 404 |
 //! | `DELETE /v1/subscribers/{private identity}` | 204, or 404 |
 //! | `GET /v1/subscribers?limit=&after=` | 200, a page in the order of the private identities |
+//! | `GET /v1/registrations/{public identity}` | 200 with the S-CSCF that has the user and for what, or 404 |
+//! | `DELETE /v1/registrations/{public identity}?reason=` | 204, the S-CSCF is being told; 404 where none has the user |
 //! | `GET /health` | 200, or 503 while the program drains |
 //! | `GET /metrics` | 200, text for Prometheus |
 //!
@@ -23,6 +25,7 @@
 
 mod authorization;
 mod problem;
+mod registrations;
 mod server;
 mod subscribers;
 
@@ -78,6 +81,7 @@ pub fn router(operations: Operations, provisioning: Option<Provisioning>, limits
                 "/v1/subscribers/{private_identity}",
                 get(subscribers::get).put(subscribers::put).delete(subscribers::delete),
             )
+            .route("/v1/registrations/{public_identity}", get(registrations::get).delete(registrations::delete))
             .method_not_allowed_fallback(no_method)
             .layer(from_fn_with_state(limits, server::whole_body))
             .with_state(provisioning);

@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use imscore_hss::tokio::{OpenError, RedbSubscribers};
-use imscore_hss::{
-    Credentials, DigestCredentials, Hss, MemorySubscribers, PrivateIdentity, PublicIdentity, StoreError, Subscription,
-};
+use imscore_hss::{Credentials, DigestCredentials, Hss, PrivateIdentity, PublicIdentity, StoreError, Subscription};
 use imscore_sip::tokio::seed;
 
 pub use provisioned::{Provisioned, Rejected, private_identity};
@@ -37,14 +35,17 @@ pub struct Demo {
 /// The folder cannot be used, or is in use, and what to do about it.
 pub async fn open(data: &str) -> Result<Hss> {
     if data.is_empty() {
-        return Ok(Hss::with_seed(MemorySubscribers::default(), seed()?));
+        return Ok(Hss::with_subscribers([], seed()?)?);
     }
     let folder = Path::new(data);
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: the folder cannot be made; choose another with --data", folder.display()))?;
     let file = folder.join("subscribers.redb");
     match RedbSubscribers::open(&file) {
-        Ok(subscribers) => Ok(Hss::with_seed(subscribers, seed()?)),
+        Ok(subscribers) => {
+            let opened = Hss::open(subscribers, seed()?).await;
+            opened.with_context(|| format!("{}: it cannot be read", file.display()))
+        }
         Err(OpenError::InUse) => bail!(
             "{}: another core or HSS uses it; stop that one, or choose another folder with --data",
             file.display()

@@ -10,7 +10,10 @@ use imscore_hss::diameter::{ApplicationId, Origin, dictionary::TGPP};
 use imscore_hss::peer::{self, PeerSettings};
 use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
 use imscore_hss::vector::{AkaCredentials, Milenage, Usim, UsimAnswer};
-use imscore_hss::{HssCache, MultimediaAuth, MultimediaAuthRequest};
+use imscore_hss::{
+    AssignmentType, HssCache, HssEvent, MultimediaAuth, MultimediaAuthRequest, ServerAssignmentRequest, ServerName,
+    TerminationReason,
+};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -96,4 +99,61 @@ async fn a_core_asks_an_hss_elsewhere() {
     let subscribers = http(core.http_address(), "GET /v1/subscribers", "").await;
     assert!(subscribers.starts_with("HTTP/1.1 404 "), "{subscribers}");
     timeout(SOON, core.stop(Duration::from_secs(5))).await.unwrap().unwrap();
+}
+
+/// The S-CSCF is told at its Diameter node, which only the store still knows: nothing was asked since the restart.
+#[tokio::test]
+async fn an_operators_decision_reaches_the_scscf_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path().to_str().unwrap());
+    let hss = Running::start(&settings).await.unwrap();
+    settings.diameter.listen = hss.diameter_address().unwrap();
+    let (cx, node) = scscf(settings.diameter.listen).await;
+    let (alice, identity) = ("alice@ims.example".parse().unwrap(), "sip:alice@ims.example");
+    let name: ServerName = "sip:scscf.ims.example".parse().unwrap();
+    let kind = AssignmentType::Registration;
+    let request = ServerAssignmentRequest::new(alice, identity.parse().unwrap(), name.clone(), kind);
+    cx.server_assignment(&request).await.unwrap();
+    timeout(SOON, hss.stop(Duration::from_secs(5))).await.unwrap().unwrap();
+
+    let mut events = cx.events();
+    let hss = Running::start(&settings).await.unwrap();
+    assert!(timeout(SOON, node.until_up("hss.ims.example")).await.unwrap());
+    let ask = async |request: String, body: &str| http(hss.http_address(), &request, body).await;
+    let registration = format!("/v1/registrations/{identity}");
+    let shown = ask(format!("GET {registration}"), "").await;
+    assert!(shown.contains("\"server_name\":\"sip:scscf.ims.example\",\"state\":\"registered\""), "{shown}");
+
+    // The same profile with another password is nothing to the S-CSCF; a display name is.
+    for name in [json!(identity), json!({ "identity": identity, "display_name": "Alice" })] {
+        let body = json!({
+            "public_identities": [name, "tel:+12015550101"],
+            "authentication": { "scheme": "digest", "password": "otherwise" },
+        });
+        let put = ask("PUT /v1/subscribers/alice%40ims.example".into(), &body.to_string()).await;
+        assert!(put.starts_with("HTTP/1.1 200 "), "{put}");
+    }
+    let Some(HssEvent::PushProfile(push)) = timeout(SOON, events.next()).await.unwrap() else { panic!("a push") };
+    let entry = push.profile.as_ref().unwrap().identities().next().unwrap();
+    assert_eq!(entry.extension.as_ref().unwrap().display_name.as_deref(), Some("Alice"));
+
+    let ended = ask(format!("DELETE {registration}?reason=server-change"), "").await;
+    assert!(ended.starts_with("HTTP/1.1 204 "), "{ended}");
+    let Some(HssEvent::RegistrationTermination(end)) = timeout(SOON, events.next()).await.unwrap() else {
+        panic!("a termination")
+    };
+    assert_eq!((end.private_identity.as_str(), end.reason), ("alice@ims.example", TerminationReason::ServerChange));
+    for (request, status) in [
+        (format!("GET {registration}"), 404),
+        (format!("DELETE {registration}"), 404),
+        ("GET /v1/registrations/sip:nobody@ims.example".to_owned(), 404),
+        ("GET /v1/registrations/nobody".to_owned(), 422),
+        (format!("DELETE {registration}?reason=spite"), 400),
+        (format!("PUT {registration}"), 405),
+    ] {
+        let answer = ask(request, "").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+    }
+    hss.stop(Duration::from_secs(5)).await.unwrap();
 }

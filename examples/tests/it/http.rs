@@ -34,7 +34,7 @@ impl Api {
 }
 
 fn api() -> Api {
-    Api { hss: Hss::with_subscribers([]).unwrap(), token: None, drain: Drain::default() }
+    Api { hss: Hss::with_subscribers([], [0; 32]).unwrap(), token: None, drain: Drain::default() }
 }
 
 struct Answer {

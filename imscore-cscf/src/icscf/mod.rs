@@ -9,7 +9,7 @@
 //! use imscore_cscf::icscf::{Icscf, Settings};
 //! use imscore_hss::{Hss, ServerName};
 //!
-//! let hss = Arc::new(Hss::with_subscribers([])?);
+//! let hss = Arc::new(Hss::with_subscribers([], [0; 32])?);
 //! let scscf: ServerName = "sip:scscf.ims.example".parse()?;
 //! let icscf = Icscf::new(Settings::new("icscf.ims.example"), hss, [scscf]);
 //! let node = Node::default().role("icscf.ims.example", icscf);

@@ -38,7 +38,7 @@ struct Bench {
 
 impl Bench {
     fn with(subscription: Subscription, servers: Vec<ScscfServer>) -> Bench {
-        let hss = Arc::new(FaultyHss::new(Hss::with_subscribers([subscription]).unwrap()));
+        let hss = Arc::new(FaultyHss::new(Hss::with_subscribers([subscription], [0; 32]).unwrap()));
         let icscf = Icscf::new(Settings::new("icscf.ims.example"), hss.clone(), servers);
         Bench { trial: Trial::new(), hss, icscf }
     }

@@ -17,7 +17,7 @@
 //! use imscore_hss::Hss;
 //! use imscore_hss::state::{Clock, MemoryState};
 //!
-//! let hss = Arc::new(Hss::with_subscribers([])?);
+//! let hss = Arc::new(Hss::with_subscribers([], [0; 32])?);
 //! let store = Arc::new(MemoryState::new(Clock::new(0), 7));
 //! let settings = Settings::new("scscf.ims.example", "icscf.ims.example");
 //! let node = Node::default().role("scscf.ims.example", Scscf::new(settings, hss, store)?);

@@ -23,7 +23,8 @@ fn subscription(name: &str, number: &str) -> Subscription {
 
 /// Alice and Bob.
 pub(crate) fn hss() -> Hss {
-    Hss::with_subscribers([subscription("alice", "+12015550101"), subscription("bob", "+12015550102")]).unwrap()
+    Hss::with_subscribers([subscription("alice", "+12015550101"), subscription("bob", "+12015550102")], [0; 32])
+        .unwrap()
 }
 
 /// A core of P-, I- and S-CSCF, and the clock of its store.

@@ -361,7 +361,7 @@ mod tests {
         let aka = AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]);
         let public = "sip:carol@ims.example".parse().unwrap();
         let carol = Subscription::new("carol@ims.example".parse().unwrap(), [public], Credentials::Aka(aka)).unwrap();
-        Hss::with_subscribers([alice, user("bob").with_roaming(roaming), carol]).unwrap()
+        Hss::with_subscribers([alice, user("bob").with_roaming(roaming), carol], [0; 32]).unwrap()
     }
 
     /// The same user, with a barred identity before it and an application server.

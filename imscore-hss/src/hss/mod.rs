@@ -11,9 +11,10 @@
 //!     └── SAR of any other deregistration; RTR
 //! ```
 //!
-//! Registrations are in memory: after a restart nobody is registered, and each phone's next REGISTER finds a place anew.
-//! The public identities of a subscription are one implicit registration set, so there is one state for all of them.
+//! Who is registered where is kept in the store before an answer says so, and is there after a restart; a mere challenge is
+//! not kept. The public identities of a subscription are one implicit registration set, so there is one state for all of them.
 
+mod assignment;
 mod registrations;
 mod sequence;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use std::{
 
 use async_trait::async_trait;
 
+pub use self::assignment::{Assignment, AssignmentState, ScscfNodes};
 use self::registrations::Registrations;
 use self::sequence::Sequences;
 use crate::vector::{AkaCredentials, AuthenticationVector, MAX_VECTORS, SequenceNumber};
@@ -34,7 +36,7 @@ use crate::{
     AuthScheme, Credentials, HssCache, HssError, HssEvent, HssEventSource, HssEvents, LocationInfo,
     LocationInfoRequest, MemorySubscribers, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, PublicIdentity,
     Put, Refusal, ServerAssignment, ServerAssignmentRequest, StoreError, SubscriberStore, Subscription,
-    UserAuthorization, UserAuthorizationRequest, lock,
+    TerminationReason, UserAuthorization, UserAuthorizationRequest, Written, lock,
 };
 
 /// How often a question starts again because somebody was provisioned in the midst of it.
@@ -51,44 +53,71 @@ struct Shared {
     seed: [u8; 32],
     sequences: Sequences,
     registrations: Mutex<Registrations>,
+    scscfs: ScscfNodes,
     events: HssEventSource,
 }
 
 impl Hss {
-    /// An HSS that knows what is in `subscribers`.
-    pub fn new(subscribers: impl SubscriberStore + 'static) -> Self {
-        Self::with_seed(subscribers, [0; 32])
-    }
-
-    /// An HSS that knows what is in `subscribers`, with a random number of its own. It goes into the challenges of AKA,
-    /// so that they differ where a base is restored from a copy; see
+    /// An HSS that knows what is in `subscribers`, registrations among it. `seed` is random, and another one in each
+    /// process: it goes into the challenges of AKA, so that they differ where a base is restored from a copy; see
     /// [`AkaCredentials::challenge`](crate::vector::AkaCredentials::challenge).
-    pub fn with_seed(subscribers: impl SubscriberStore + 'static, seed: [u8; 32]) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                subscribers: Arc::new(subscribers),
-                seed,
-                sequences: Sequences::default(),
-                registrations: Mutex::default(),
-                events: HssEventSource::default(),
-            }),
-        }
+    ///
+    /// # Errors
+    /// The base cannot be read.
+    pub async fn open(subscribers: impl SubscriberStore + 'static, seed: [u8; 32]) -> Result<Self, StoreError> {
+        let subscribers: Arc<dyn SubscriberStore> = Arc::new(subscribers);
+        let registrations = Registrations::new(subscribers.assignments().await?);
+        let scscfs = ScscfNodes::new(subscribers.scscfs().await?, subscribers.clone());
+        Ok(Self::from_parts(subscribers, seed, registrations, scscfs))
     }
 
-    /// An HSS with these subscribers in memory.
-    pub fn with_subscribers(subscribers: impl IntoIterator<Item = Subscription>) -> Result<Self, StoreError> {
-        MemorySubscribers::new(subscribers).map(Self::new)
+    /// An HSS with these subscribers in memory. `seed` is random, as it is for [`open`](Self::open): their sequence numbers
+    /// begin anew with each process, and their challenges must not.
+    pub fn with_subscribers(
+        subscribers: impl IntoIterator<Item = Subscription>,
+        seed: [u8; 32],
+    ) -> Result<Self, StoreError> {
+        let subscribers = Arc::new(MemorySubscribers::new(subscribers)?);
+        Ok(Self::from_parts(subscribers, seed, Registrations::default(), ScscfNodes::default()))
     }
 
-    /// Creates or replaces a subscription. Where an S-CSCF has the user, it hears of it: by the new profile, or, if the
-    /// default identity is another one, by the end of the registration.
+    fn from_parts(
+        subscribers: Arc<dyn SubscriberStore>,
+        seed: [u8; 32],
+        registrations: Registrations,
+        scscfs: ScscfNodes,
+    ) -> Self {
+        let (sequences, events) = (Sequences::default(), HssEventSource::default());
+        let registrations = Mutex::new(registrations);
+        Self { shared: Arc::new(Shared { subscribers, seed, sequences, registrations, scscfs, events }) }
+    }
+
+    /// Creates or replaces a subscription. Where an S-CSCF has the user and what it knows changes, it hears of it: by the
+    /// new profile, or, if the default identity is another one, by the end of the registration.
     pub async fn put(&self, subscription: Subscription) -> Result<Put, StoreError> {
         let subscription = Arc::new(subscription);
         let put = self.shared.subscribers.put(subscription.clone()).await?;
         if let Put::Replaced(earlier) = &put {
-            self.announce(|registrations| registrations.replaced(earlier, &subscription));
+            self.announce(earlier, |registrations| registrations.replaced(earlier, &subscription)).await?;
         }
         Ok(put)
+    }
+
+    /// The same for many, each for itself; those that are there already as they should be are not written again.
+    ///
+    /// # Errors
+    /// The subscriber base failed.
+    pub async fn put_all(&self, subscriptions: Vec<Subscription>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
+        let subscriptions: Vec<_> = subscriptions.into_iter().map(Arc::new).collect();
+        let done = self.shared.subscribers.put_all(subscriptions.clone()).await?;
+        for (put, subscription) in done.iter().zip(&subscriptions) {
+            if let Ok(Put::Replaced(earlier)) = put
+                && earlier != subscription
+            {
+                self.announce(earlier, |registrations| registrations.replaced(earlier, subscription)).await?;
+            }
+        }
+        Ok(done)
     }
 
     /// The subscription of a private identity.
@@ -101,7 +130,7 @@ impl Hss {
         let earlier = self.shared.subscribers.delete(private_identity).await?;
         self.shared.sequences.forget(private_identity);
         if let Some(earlier) = &earlier {
-            self.announce(|registrations| registrations.end(earlier));
+            self.announce(earlier, |registrations| registrations.end(earlier, TerminationReason::Permanent)).await?;
         }
         Ok(earlier.is_some())
     }
@@ -115,17 +144,77 @@ impl Hss {
         self.shared.subscribers.list(limit, after).await
     }
 
-    /// Changes registrations after the base has changed; events go out in the order of the changes.
-    fn announce(&self, change: impl FnOnce(&mut Registrations) -> Option<HssEvent>) {
-        let wakers = {
-            let mut registrations = lock(&self.shared.registrations);
-            registrations.generation += 1;
-            change(&mut registrations).map(|event| self.shared.events.enqueue(&event))
-        };
-        wakers.into_iter().flatten().for_each(Waker::wake);
+    /// Which S-CSCF has the user of a public identity; a mere challenge does not count.
+    ///
+    /// # Errors
+    /// There is no such user, or the subscriber base failed.
+    pub async fn assignment(&self, public_identity: &PublicIdentity) -> Result<Option<Assignment>, HssError> {
+        let who = Who::Public(public_identity);
+        self.decide(who, |subscription, registrations| Ok(registrations.kept(subscription.private_identity()))).await
     }
 
-    /// Finds the subscription, then decides under the lock, with the certainty that it is still the one.
+    /// Ends the registration of a user by decision of the operator, and tells its S-CSCF why (TS 29.228 §6.1.3). False if
+    /// no S-CSCF has it.
+    ///
+    /// # Errors
+    /// There is no such user, or the subscriber base failed.
+    pub async fn deregister(
+        &self,
+        public_identity: &PublicIdentity,
+        reason: TerminationReason,
+    ) -> Result<bool, HssError> {
+        let wakers = self.decide(Who::Public(public_identity), |subscription, registrations| {
+            let event = registrations.end(subscription, reason);
+            Ok(event.map(|event| self.shared.events.enqueue(&event)))
+        });
+        let wakers = wakers.await?;
+        let told = wakers.is_some();
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        Ok(told)
+    }
+
+    /// Where each S-CSCF is found, for who carries announcements to them.
+    pub fn scscf_nodes(&self) -> ScscfNodes {
+        self.shared.scscfs.clone()
+    }
+
+    /// Changes registrations after a subscription has changed; events go out in the order of the changes.
+    async fn announce(
+        &self,
+        subscription: &Subscription,
+        change: impl FnOnce(&mut Registrations) -> Option<HssEvent>,
+    ) -> Result<(), StoreError> {
+        let (wakers, written) = {
+            let mut registrations = lock(&self.shared.registrations);
+            registrations.generation += 1;
+            let (event, written) = self.change(subscription, &mut registrations, change);
+            (event.map(|event| self.shared.events.enqueue(&event)), written)
+        };
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        match written {
+            Some(written) => written.await,
+            None => Ok(()),
+        }
+    }
+
+    /// Changes registrations under their lock; what is to outlive the process is on its way to the store afterwards, in the
+    /// order of the changes.
+    fn change<T>(
+        &self,
+        subscription: &Subscription,
+        registrations: &mut Registrations,
+        change: impl FnOnce(&mut Registrations) -> T,
+    ) -> (T, Option<Written>) {
+        let user = subscription.private_identity();
+        let before = registrations.kept(user);
+        let done = change(registrations);
+        let after = registrations.kept(user);
+        let written = (before != after).then(|| self.shared.subscribers.assign(user, after.as_ref()));
+        (done, written)
+    }
+
+    /// Finds the subscription, then decides under the lock, with the certainty that it is still the one. Where the store
+    /// fails afterwards the answer is that failure, and who asked asks again.
     async fn decide<T: Send>(
         &self,
         who: Who<'_>,
@@ -134,10 +223,17 @@ impl Hss {
         for _ in 0..ATTEMPTS {
             let generation = lock(&self.shared.registrations).generation;
             let subscription = self.find(who).await?;
-            let mut registrations = lock(&self.shared.registrations);
-            if registrations.generation == generation {
-                return decide(&subscription, &mut registrations);
+            let (decided, written) = {
+                let mut registrations = lock(&self.shared.registrations);
+                if registrations.generation != generation {
+                    continue;
+                }
+                self.change(&subscription, &mut registrations, |registrations| decide(&subscription, registrations))
+            };
+            if let Some(written) = written {
+                written.await?;
             }
+            return decided;
         }
         Err(HssError::Busy { retry_after: None })
     }

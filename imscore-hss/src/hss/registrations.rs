@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::assignment::{Assignment, AssignmentState};
 use crate::{
     AssignmentType, AuthorizationType, HssError, HssEvent, LocationInfo, LocationInfoRequest, PrivateIdentity,
     PushProfile, Refusal, RegistrationTermination, ServerAssignment, ServerAssignmentRequest, ServerName, Subscription,
@@ -34,6 +35,33 @@ enum State {
 }
 
 impl Registrations {
+    /// What was kept from an earlier life.
+    pub(super) fn new(kept: impl IntoIterator<Item = (PrivateIdentity, Assignment)>) -> Registrations {
+        let registration = |kept: Assignment| Registration {
+            server_name: kept.server_name,
+            state: match kept.state {
+                AssignmentState::Registered => State::Registered,
+                AssignmentState::Unregistered => State::Unregistered,
+            },
+            before: kept.before,
+        };
+        let assigned = kept.into_iter().map(|(user, kept)| (user, registration(kept))).collect();
+        Registrations { generation: 0, assigned }
+    }
+
+    /// What of a user is to outlive the process. Who was only challenged is not kept: a stranger can bring that about as
+    /// often as it likes, and the next REGISTER finds a place anew.
+    pub(super) fn kept(&self, private_identity: &PrivateIdentity) -> Option<Assignment> {
+        let registration = self.assigned.get(private_identity)?;
+        let state = match registration.state {
+            State::NotRegistered => return None,
+            State::Registered => AssignmentState::Registered,
+            State::Unregistered => AssignmentState::Unregistered,
+        };
+        let (server_name, before) = (registration.server_name.clone(), registration.before.clone());
+        Some(Assignment { server_name, state, before })
+    }
+
     /// TS 29.228 §6.1.1.1 from step 3 on.
     pub(super) fn authorize(
         &self,
@@ -203,7 +231,10 @@ impl Registrations {
     pub(super) fn replaced(&mut self, earlier: &Subscription, later: &Subscription) -> Option<HssEvent> {
         // TS 29.228 §6.5.2.1: the default identity of a registered set is not changed by a new profile.
         if earlier.profile().default_identity() != later.profile().default_identity() {
-            return self.end(earlier);
+            return self.end(earlier, TerminationReason::Permanent);
+        }
+        if (earlier.profile(), earlier.charging()) == (later.profile(), later.charging()) {
+            return None;
         }
         let registration = self.assigned.get(later.private_identity())?;
         match registration.state {
@@ -217,13 +248,11 @@ impl Registrations {
     }
 
     /// The registration of a subscription ends by decision of the HSS.
-    pub(super) fn end(&mut self, subscription: &Subscription) -> Option<HssEvent> {
+    pub(super) fn end(&mut self, subscription: &Subscription, reason: TerminationReason) -> Option<HssEvent> {
         let registration = self.assigned.remove(subscription.private_identity())?;
         match registration.state {
             State::NotRegistered => None,
-            State::Registered | State::Unregistered => {
-                Some(terminate(subscription, registration.server_name, TerminationReason::Permanent))
-            }
+            State::Registered | State::Unregistered => Some(terminate(subscription, registration.server_name, reason)),
         }
     }
 }

@@ -41,7 +41,7 @@ fn alice() -> Subscription {
 }
 
 fn hss() -> Hss {
-    Hss::with_subscribers([alice(), subscription("bob", &[BOB])]).unwrap()
+    Hss::with_subscribers([alice(), subscription("bob", &[BOB])], [0; 32]).unwrap()
 }
 
 fn uar(user: &str, identity: &str, kind: AuthorizationType) -> UserAuthorizationRequest {
@@ -165,7 +165,7 @@ fn barring_and_roaming() {
         Subscription::with_profiles(private("alice"), vec![profile], credentials("alice")).unwrap()
     };
     let check = |subscription: Subscription, emergency: bool, refused: Option<Refusal>| {
-        let hss = Hss::with_subscribers([subscription]).unwrap();
+        let hss = Hss::with_subscribers([subscription], [0; 32]).unwrap();
         let mut request = uar("alice", ALICE, AuthorizationType::Registration);
         request.emergency = emergency;
         let answer = block_on(hss.user_authorization(&request));
@@ -180,7 +180,7 @@ fn barring_and_roaming() {
     check(abroad.clone(), true, None);
     check(abroad.clone(), false, Some(Refusal::RoamingNotAllowed));
 
-    let hss = Hss::with_subscribers([abroad]).unwrap();
+    let hss = Hss::with_subscribers([abroad], [0; 32]).unwrap();
     assert_eq!(
         authorize(&hss, AuthorizationType::RegistrationAndCapabilities),
         Err(HssError::Forbidden(Refusal::RoamingNotAllowed))
@@ -274,7 +274,7 @@ fn every_assignment_type() {
 /// TS 29.228 §6.1.4.1: services in the unregistered state.
 #[test]
 fn unregistered_services() {
-    let hss = Hss::with_subscribers([alice().with_unregistered_services(true)]).unwrap();
+    let hss = Hss::with_subscribers([alice().with_unregistered_services(true)], [0; 32]).unwrap();
     let capabilities = LocationInfo::Capabilities(Capabilities::new([1], [2]));
     assert_eq!(locate(&hss, ALICE), Ok(capabilities.clone()));
     let call = ServerAssignmentRequest::unregistered(public(NUMBER), server(1));
@@ -297,7 +297,7 @@ fn unregistered_services() {
 #[test]
 fn profile_on_demand() {
     let charging = ChargingAddresses::new(["aaa://ccf.ims.example".to_owned()], []);
-    let hss = Hss::with_subscribers([alice().with_charging(charging.clone())]).unwrap();
+    let hss = Hss::with_subscribers([alice().with_charging(charging.clone())], [0; 32]).unwrap();
     let kind = AssignmentType::Registration;
     let mut request = ServerAssignmentRequest::new(private("alice"), public(ALICE), server(1), kind);
     request.user_data_available = true;
@@ -311,12 +311,17 @@ fn provisioning_is_heard_of() {
     let hss = hss();
     let mut events = hss.events();
     // Nobody has the user: nobody needs to know.
-    assert_eq!(block_on(hss.put(alice())).unwrap(), Put::Replaced(Arc::new(alice())));
+    let other = subscription("alice", &[ALICE]).with_capabilities(Capabilities::new([1], [2]));
+    assert_eq!(block_on(hss.put(other.clone())).unwrap(), Put::Replaced(Arc::new(alice())));
+    assert_eq!(block_on(hss.put(other.clone())).unwrap(), Put::Unchanged);
     challenge(&hss, 1);
-    assert!(block_on(hss.put(alice())).is_ok());
+    assert_eq!(block_on(hss.put(alice())).unwrap(), Put::Replaced(Arc::new(other)));
     assert_eq!(come(&mut events), []);
 
     assert!(assign(&hss, 1, AssignmentType::Registration).is_ok());
+    // What an S-CSCF does not see is none of its business.
+    assert!(block_on(hss.put(subscription("alice", &[ALICE, NUMBER]))).is_ok());
+    assert_eq!(come(&mut events), []);
     let later = subscription("alice", &[ALICE, "sip:al@ims.example"]);
     assert!(block_on(hss.put(later.clone())).is_ok());
     let push = HssEvent::PushProfile(PushProfile::new(server(1), later.profile().clone()));
@@ -335,6 +340,77 @@ fn provisioning_is_heard_of() {
     assert!(!block_on(hss.delete(&private("alice"))).unwrap());
     assert!(block_on(hss.get(&private("alice"))).unwrap().is_none());
     assert_eq!(block_on(hss.list(10, None)).unwrap().len(), 1);
+}
+
+/// TS 29.228 §6.1.3, by decision of the operator; and a life after this one, on what the store has kept.
+#[test]
+fn an_operator_ends_a_registration() {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let open = || block_on(Hss::open(Keeping(kept.clone()), [0; 32])).unwrap();
+    let hss = open();
+    assert_eq!(block_on(hss.deregister(&public(ALICE), TerminationReason::ServerChange)), Ok(false));
+    assert_eq!(block_on(hss.deregister(&public(BOB), TerminationReason::ServerChange)), Err(HssError::Unknown));
+    challenge(&hss, 1);
+    assert_eq!(lock(&kept).len(), 0, "a challenge is not kept");
+    assert!(assign(&hss, 1, AssignmentType::Registration).is_ok());
+    assert!(assign(&hss, 1, AssignmentType::ReRegistration).is_ok());
+    assert_eq!(lock(&kept).len(), 1, "nothing has changed");
+
+    let hss = open();
+    assert_eq!(locate(&hss, NUMBER), Ok(LocationInfo::Scscf(server(1))));
+    let assignment = Assignment::new(server(1), AssignmentState::Registered);
+    assert_eq!(block_on(hss.assignment(&public(NUMBER))), Ok(Some(assignment.clone())));
+    challenge(&hss, 2);
+    let taken = Assignment { server_name: server(2), before: Some(server(1)), ..assignment };
+    assert_eq!(lock(&kept).last(), Some(&Some(taken)), "whom to tell once the other one has it");
+
+    let hss = open();
+    let mut events = hss.events();
+    assert!(assign(&hss, 2, AssignmentType::Registration).is_ok());
+    assert_eq!(come(&mut events), [termination(1, &[ALICE, NUMBER], TerminationReason::NewServerAssigned)]);
+    assert_eq!(block_on(hss.deregister(&public(NUMBER), TerminationReason::RemoveScscf)), Ok(true));
+    assert_eq!(come(&mut events), [termination(2, &[ALICE, NUMBER], TerminationReason::RemoveScscf)]);
+    assert_eq!(lock(&kept).last(), Some(&None));
+    assert_eq!(block_on(hss.assignment(&public(ALICE))), Ok(None));
+}
+
+/// A base of Alice that keeps every assignment, one after the other.
+struct Keeping(Arc<Mutex<Vec<Option<Assignment>>>>);
+
+#[async_trait]
+impl SubscriberStore for Keeping {
+    async fn get(&self, user: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        Ok((*user == private("alice")).then(|| Arc::new(alice())))
+    }
+
+    async fn find(&self, identity: &PublicIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        Ok(alice().profile().identity(identity).map(|_| Arc::new(alice())))
+    }
+
+    async fn put(&self, _: Arc<Subscription>) -> Result<Put, StoreError> {
+        Ok(Put::Unchanged)
+    }
+
+    async fn delete(&self, _: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: usize, _: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
+        Ok(vec![Arc::new(alice())])
+    }
+
+    async fn advance(&self, _: &PrivateIdentity, _: u64, _: u64) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
+    fn assign(&self, _: &PrivateIdentity, assignment: Option<&Assignment>) -> Written {
+        lock(&self.0).push(assignment.cloned());
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    async fn assignments(&self) -> Result<Vec<(PrivateIdentity, Assignment)>, StoreError> {
+        Ok(lock(&self.0).last().cloned().flatten().map(|kept| (private("alice"), kept)).into_iter().collect())
+    }
 }
 
 /// A base in which somebody deletes a user just after it was looked up.
@@ -384,7 +460,8 @@ impl SubscriberStore for Meddling {
 fn deleted_while_it_registers() {
     let meddle = Arc::new(Mutex::new(None));
     let base = Arc::new(MemorySubscribers::new([alice()]).unwrap());
-    let hss = Hss::new(Meddling { base: base.clone(), meddle: meddle.clone() });
+    let meddling = Meddling { base: base.clone(), meddle: meddle.clone() };
+    let hss = block_on(Hss::open(meddling, [0; 32])).unwrap();
     *lock(&meddle) = Some(hss.clone());
     assert_eq!(assign(&hss, 1, AssignmentType::Registration), Err(HssError::Unknown));
     // Nothing of it is left for a later subscriber of the same name.
@@ -398,7 +475,7 @@ fn usim() -> AkaCredentials {
 
 fn with_usim() -> Hss {
     let alice = Subscription::new(private("alice"), [public(ALICE)], Credentials::Aka(usim())).unwrap();
-    Hss::with_subscribers([alice, subscription("bob", &[BOB])]).unwrap()
+    Hss::with_subscribers([alice, subscription("bob", &[BOB])], [0; 32]).unwrap()
 }
 
 fn vectors(

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::diameter::Origin;
 use crate::{
-    Credentials, DigestCredentials, PrivateIdentity, PublicIdentity, Put, StoreError, SubscriberStore, Subscription,
+    Assignment, AssignmentState, Credentials, DigestCredentials, PrivateIdentity, PublicIdentity, Put, ServerName,
+    StoreError, SubscriberStore, Subscription,
 };
 
 /// Puts an empty store to the check, and leaves it empty.
@@ -39,6 +41,7 @@ pub async fn check(store: &impl SubscriberStore) {
     let richer = subscription("bob", &["sip:bob@ims.example", "tel:+1"]);
     assert_eq!(put(store, &richer).await, Put::Replaced(bob), "free for others");
 
+    together(store).await;
     pages(store).await;
     sequence(store).await;
 
@@ -47,6 +50,71 @@ pub async fn check(store: &impl SubscriberStore) {
     assert_eq!(find(store, "tel:+2").await, None);
     assert_eq!(delete(store, "bob").await, Some(richer));
     assert_eq!(store.list(10, None).await.expect("the store answers"), []);
+}
+
+/// Alice and Bob are there already: Bob has tel:+1.
+async fn together(store: &impl SubscriberStore) {
+    let carol = subscription("carol", &["tel:+3"]);
+    let greedy = subscription("dave", &["tel:+5", "tel:+1"]);
+    let late = subscription("erin", &["tel:+3"]);
+    let frank = subscription("frank", &["tel:+4"]);
+    let all = vec![frank.clone(), carol.clone(), greedy, late, carol.clone()];
+    let done = store.put_all(all).await.expect("the store answers");
+    let owner = |result: &Result<Put, StoreError>| match result {
+        Err(StoreError::Conflict { owner, .. }) => owner.to_string(),
+        other => panic!("a public identity of somebody else was taken: {other:?}"),
+    };
+    assert!(matches!((&done[0], &done[1]), (Ok(Put::Created), Ok(Put::Created))), "{done:?}");
+    assert_eq!([owner(&done[2]), owner(&done[3])], ["bob", "carol"]);
+    assert_eq!(done[4].as_ref().ok(), Some(&Put::Unchanged));
+    assert_eq!(find(store, "tel:+4").await, Some(frank));
+    assert_eq!(find(store, "tel:+5").await, None, "the refused one has none of its identities");
+    for absent in ["dave", "erin"] {
+        assert_eq!(get(store, absent).await, None);
+    }
+    for user in ["carol", "frank"] {
+        assert!(delete(store, user).await.is_some());
+    }
+}
+
+/// Puts a store that keeps assignments to the check, and leaves it empty.
+///
+/// # Panics
+///
+/// Where the store does not keep the contract: this is for tests.
+pub async fn check_assignments(store: &impl SubscriberStore) {
+    let scscf = |n: u8| format!("sip:scscf{n}.ims.example").parse::<ServerName>().expect("a name");
+    let mut assignment = Assignment::new(scscf(1), AssignmentState::Registered);
+    let (alice, bob) = (private("alice"), private("bob"));
+    let kept = async || store.assignments().await.expect("the store answers");
+    assert_eq!(kept().await, []);
+    store.assign(&bob, Some(&assignment)).await.expect("the store answers");
+    assignment.before = Some(scscf(2));
+    assignment.state = AssignmentState::Unregistered;
+    let early = store.assign(&alice, None);
+    let late = store.assign(&alice, Some(&assignment));
+    late.await.expect("the store answers");
+    early.await.expect("the store answers");
+    let mut found = kept().await;
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    let of_bob = Assignment::new(scscf(1), AssignmentState::Registered);
+    assert_eq!(found, [(alice.clone(), assignment.clone()), (bob.clone(), of_bob)], "the call counts, not the poll");
+    // What is never waited for is written with what comes after it.
+    drop(store.assign(&alice, None));
+    store.assign(&bob, None).await.expect("the store answers");
+    assert_eq!(kept().await, []);
+
+    assert_eq!(put(store, &subscription("alice", &["tel:+1"])).await, Put::Created);
+    store.assign(&alice, Some(&assignment)).await.expect("the store answers");
+    assert!(delete(store, "alice").await.is_some());
+    assert_eq!(kept().await, [], "it goes with the subscription");
+
+    assert_eq!(store.scscfs().await.expect("the store answers"), []);
+    for host in ["a.ims.example", "b.ims.example"] {
+        store.keep_scscf(&scscf(1), &Origin::new(host, "ims.example")).await.expect("the store answers");
+    }
+    let node = Origin::new("b.ims.example", "ims.example");
+    assert_eq!(store.scscfs().await.expect("the store answers"), [(scscf(1), node)]);
 }
 
 /// Alice and Bob are there already.
@@ -79,7 +147,10 @@ async fn sequence(store: &impl SubscriberStore) {
     assert_eq!(advance(0, 64).await, Some(32), "somebody was before");
     assert_eq!(advance(32, 64).await, Some(32));
     let alice = get(store, "alice").await.expect("Alice");
-    assert_eq!(put(store, &alice).await, Put::Replaced(alice.clone()));
+    assert_eq!(put(store, &alice).await, Put::Unchanged);
+    let changed = subscription("alice", &["sip:alice@ims.example", "tel:+5"]);
+    assert_eq!(put(store, &changed).await, Put::Replaced(alice.clone()));
+    assert_eq!(put(store, &alice).await, Put::Replaced(changed));
     assert_eq!(advance(64, 1 << 43).await, Some(64), "a subscription written anew keeps the number");
     assert_eq!(delete(store, "alice").await, Some(alice.clone()));
     assert_eq!(advance(1 << 43, 1 << 44).await, None, "nobody's");

@@ -7,13 +7,15 @@ use std::{
     collections::BTreeMap,
     error::Error,
     ops::Bound,
+    pin::Pin,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::{PrivateIdentity, PublicIdentity, Subscription};
+use crate::diameter::Origin;
+use crate::{Assignment, PrivateIdentity, PublicIdentity, ServerName, Subscription};
 
 /// Most subscriptions that one [`SubscriberStore::list`] gives, whatever it is asked for.
 pub const MAX_PAGE: usize = 1000;
@@ -31,7 +33,20 @@ pub trait SubscriberStore: Send + Sync {
     /// returns, the subscription outlives the process where the store is a durable one.
     async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError>;
 
-    /// Takes a subscription away; gives what was there.
+    /// The same for many at a time, in their order: each is written as a whole or, for a reason of its own, not at all. All
+    /// that were written are durable together.
+    ///
+    /// # Errors
+    /// The back end failed, and none was written; one that has not its own way to do it may have written some.
+    async fn put_all(&self, subscriptions: Vec<Arc<Subscription>>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
+        let mut done = Vec::with_capacity(subscriptions.len());
+        for subscription in subscriptions {
+            done.push(self.put(subscription).await);
+        }
+        Ok(done)
+    }
+
+    /// Takes a subscription away, and what is kept with it; gives what was there.
     async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError>;
 
     /// Up to `limit` subscriptions (and up to [`MAX_PAGE`]) in the order of their private identities, from behind
@@ -47,7 +62,34 @@ pub trait SubscriberStore: Send + Sync {
         expected: u64,
         next: u64,
     ) -> Result<Option<u64>, StoreError>;
+
+    /// Keeps the S-CSCF that a user is assigned to, or forgets it. Of several writes about one user the last to be *called*
+    /// stays, in whatever order the futures are polled; once one is done it outlives the process where the store is a
+    /// durable one.
+    ///
+    /// A store that does not say otherwise keeps nothing.
+    fn assign(&self, _private_identity: &PrivateIdentity, _assignment: Option<&Assignment>) -> Written {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Every user that is assigned to an S-CSCF.
+    async fn assignments(&self) -> Result<Vec<(PrivateIdentity, Assignment)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Keeps the Diameter node of an S-CSCF. A store that does not say otherwise keeps nothing.
+    async fn keep_scscf(&self, _scscf: &ServerName, _node: &Origin) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Every S-CSCF that is kept, with its Diameter node.
+    async fn scscfs(&self) -> Result<Vec<(ServerName, Origin)>, StoreError> {
+        Ok(Vec::new())
+    }
 }
+
+/// A write that is under way.
+pub type Written = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// What [`SubscriberStore::put`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::fmt;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::PrivateIdentity;
 
@@ -46,11 +47,12 @@ pub enum DigestAlgorithm {
     Md5,
 }
 
-/// Hash of user name, realm and password (RFC 7616 §3.4.2), in lower-case hexadecimal. `Debug` does not show it.
+/// Hash of user name, realm and password (RFC 7616 §3.4.2), in lower-case hexadecimal. `Debug` does not show it, and
+/// it is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ha1 {
     algorithm: DigestAlgorithm,
-    hex: String,
+    hex: Zeroizing<String>,
 }
 
 /// Why credentials cannot be.
@@ -87,9 +89,14 @@ impl DigestCredentials {
         if user.as_str().contains(':') {
             return Err(DigestError::UserName);
         }
-        let text = format!("{user}:{realm}:{password}");
-        let sha256 = Ha1 { algorithm: DigestAlgorithm::Sha256, hex: hex(&Sha256::digest(&text)) };
-        let md5 = Ha1 { algorithm: DigestAlgorithm::Md5, hex: hex(&Md5::digest(&text)) };
+        let hashed = |hash: &mut dyn FnMut(&[u8])| {
+            [user.as_str(), ":", realm, ":", password].iter().for_each(|part| hash(part.as_bytes()));
+        };
+        let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
+        hashed(&mut |part| sha256.update(part));
+        hashed(&mut |part| md5.update(part));
+        let sha256 = Ha1 { algorithm: DigestAlgorithm::Sha256, hex: hex(&sha256.finalize()) };
+        let md5 = Ha1 { algorithm: DigestAlgorithm::Md5, hex: hex(&md5.finalize()) };
         Self::from_ha1(realm, [sha256, md5])
     }
 
@@ -135,7 +142,7 @@ impl Ha1 {
         if hex.len() != algorithm.digits() || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(DigestError::Ha1 { expected: algorithm.digits() });
         }
-        Ok(Self { algorithm, hex: hex.to_ascii_lowercase() })
+        Ok(Self { algorithm, hex: hex.to_ascii_lowercase().into() })
     }
 
     /// The algorithm that made it.
@@ -155,8 +162,12 @@ impl fmt::Debug for Ha1 {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|n| char::from_digit(n.into(), 16)).collect()
+/// Allocated once: what a growing text leaves behind would not be overwritten.
+fn hex(bytes: &[u8]) -> Zeroizing<String> {
+    let mut hex = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    hex.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+    hex
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::{
 /// ```
 /// use imscore_hss::{Hss, HssCache, HssError, LocationInfoRequest, testing::{Command, Fault, FaultyHss}};
 /// # futures_executor::block_on(async {
-/// let hss = FaultyHss::new(Hss::with_subscribers([])?);
+/// let hss = FaultyHss::new(Hss::with_subscribers([], [0; 32])?);
 /// hss.fail_next(Command::LocationInfo, Fault::Answer(HssError::Unreachable));
 /// let request = LocationInfoRequest::new("sip:alice@ims.example".parse()?);
 /// assert_eq!(hss.location_info(&request).await, Err(HssError::Unreachable));
@@ -196,7 +196,7 @@ mod tests {
         let scscf: ServerName = "sip:scscf.ims.example".parse().unwrap();
         let digest = DigestCredentials::from_password(&private, "ims.example", "x").unwrap();
         let alice = Subscription::new(private.clone(), [public.clone()], Credentials::Digest(digest)).unwrap();
-        let hss = FaultyHss::new(Hss::with_subscribers([alice]).unwrap());
+        let hss = FaultyHss::new(Hss::with_subscribers([alice], [0; 32]).unwrap());
         let kind = AssignmentType::Registration;
         let register = ServerAssignmentRequest::new(private, public.clone(), scscf.clone(), kind);
         let locate = LocationInfoRequest::new(public);

@@ -22,19 +22,17 @@ use super::diameter::{AskError, Asked, Diameter, Requests};
 use crate::cx::question::{self, Asker};
 use crate::cx::{announcement, server};
 use crate::diameter::dictionary as avp;
-use crate::diameter::{CommandCode, Message};
+use crate::diameter::{CommandCode, Message, Origin};
 use crate::peer::{NoPeer, Obstacle, SendError};
 use crate::state::{Clock, MemoryState, StateStore};
 use crate::{
     AssignmentType, HssCache, HssError, HssEventSource, HssEvents, LocationInfo, LocationInfoRequest, MultimediaAuth,
-    MultimediaAuthRequest, ProfileCache, ProfileTimes, ServerAssignment, ServerAssignmentRequest, ServerName,
-    UserAuthorization, UserAuthorizationRequest, lock,
+    MultimediaAuthRequest, ProfileCache, ProfileTimes, ScscfNodes, ServerAssignment, ServerAssignmentRequest,
+    ServerName, UserAuthorization, UserAuthorizationRequest, lock,
 };
 
 /// Requests that are worked on at once.
 const AT_ONCE: usize = 1024;
-/// S-CSCFs whose Diameter name is remembered.
-const MAX_SCSCFS: usize = 1024;
 
 /// How an HSS elsewhere is asked.
 #[derive(Clone)]
@@ -271,17 +269,17 @@ impl Listener {
 
 /// Answers the requests of CSCFs from an HSS, and tells them what it says unasked, until the node is stopped.
 ///
-/// An S-CSCF is told at the Diameter name that last asked under its own name.
-pub async fn serve_cx<H: HssCache + 'static>(node: Diameter, mut requests: Requests, hss: H) {
+/// An S-CSCF is told at the Diameter node that last asked under its name: `scscfs` has it, that of the HSS
+/// ([`Hss::scscf_nodes`](crate::Hss::scscf_nodes)) over a restart.
+pub async fn serve_cx<H: HssCache + 'static>(node: Diameter, mut requests: Requests, hss: H, scscfs: ScscfNodes) {
     let hss = Arc::new(hss);
-    let scscfs: Scscfs = Arc::default();
     let telling = ::tokio::spawn(tell(node.clone(), hss.events(), scscfs.clone()));
     let places = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(Asked { ticket, request, .. }) = requests.next().await {
         let Ok(place) = places.clone().acquire_owned().await else { break };
-        remember(&scscfs, &request);
-        let (hss, node) = (hss.clone(), node.clone());
+        let (hss, node, scscfs) = (hss.clone(), node.clone(), scscfs.clone());
         ::tokio::spawn(async move {
+            learn(&scscfs, &request).await;
             let answer = server::answer(&*hss, &request, node.origin()).await;
             if let Ok(answer) = Message::parse(answer) {
                 node.answer(ticket, answer).await;
@@ -292,28 +290,24 @@ pub async fn serve_cx<H: HssCache + 'static>(node: Diameter, mut requests: Reque
     telling.abort();
 }
 
-/// Diameter name and realm of each S-CSCF.
-type Scscfs = Arc<Mutex<BTreeMap<String, (String, String)>>>;
-
-fn remember(scscfs: &Scscfs, request: &Message) {
+/// A name that cannot be kept is known until the process ends; the answer need not wait for a better store.
+async fn learn(scscfs: &ScscfNodes, request: &Message) {
     let command = request.header().command;
     if command != CommandCode::SERVER_ASSIGNMENT && command != CommandCode::MULTIMEDIA_AUTH {
         return;
     }
     let names = (request.text(&avp::SERVER_NAME), request.text(&avp::ORIGIN_HOST), request.text(&avp::ORIGIN_REALM));
-    if let (Some(scscf), Some(host), Some(realm)) = names {
-        let mut scscfs = lock(scscfs);
-        let known = scscfs.get(scscf).is_some_and(|(known, of)| (known.as_str(), of.as_str()) == (host, realm));
-        if !known && (scscfs.len() < MAX_SCSCFS || scscfs.contains_key(scscf)) {
-            scscfs.insert(scscf.to_owned(), (host.to_owned(), realm.to_owned()));
-        }
+    if let (Some(scscf), Some(host), Some(realm)) = names
+        && let Ok(scscf) = scscf.parse()
+    {
+        let _ = scscfs.learn(scscf, Origin::new(host, realm)).await;
     }
 }
 
-async fn tell(node: Diameter, mut events: HssEvents, scscfs: Scscfs) {
+async fn tell(node: Diameter, mut events: HssEvents, scscfs: ScscfNodes) {
     let sessions = Sessions::new(&node.origin().host);
     while let Some(event) = events.next().await {
-        let Some((host, realm)) = lock(&scscfs).get(event.server_name().as_str()).cloned() else { continue };
+        let Some(Origin { host, realm }) = scscfs.get(event.server_name()) else { continue };
         let request = announcement::announce(&event, &sessions.next(), node.origin(), (&host, &realm));
         let Some(request) = request.ok().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
         let node = node.clone();

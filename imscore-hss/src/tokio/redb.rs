@@ -1,8 +1,11 @@
 //! Subscribers on disk, for one machine: what [`put`](SubscriberStore::put) has returned from is there after a crash of
 //! the process or of the machine.
 
-use std::{error::Error, fmt, ops::Bound, path::Path, sync::Arc};
+mod assignments;
 
+use std::{error::Error, fmt, fs, io, ops::Bound, path::Path, sync::Arc};
+
+use ::redb::backends::FileBackend;
 use ::redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, Table,
     TableDefinition, TableError, WriteTransaction,
@@ -11,8 +14,13 @@ use ::tokio::task::spawn_blocking;
 use async_trait::async_trait;
 use thiserror::Error;
 
+use self::assignments::Assignments;
 use super::record;
-use crate::{MAX_PAGE, PrivateIdentity, PublicIdentity, Put, StoreError, SubscriberStore, Subscription};
+use crate::diameter::Origin;
+use crate::{
+    Assignment, MAX_PAGE, PrivateIdentity, PublicIdentity, Put, ServerName, StoreError, SubscriberStore, Subscription,
+    Written,
+};
 
 /// Private identity → record.
 const SUBSCRIPTIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("subscriptions");
@@ -27,8 +35,11 @@ const CACHE: usize = 64 << 20;
 
 /// A [`SubscriberStore`] in one file. Its futures have to be polled within a tokio runtime, whose threads for blocking
 /// work do the reading and writing. A write takes as long as the disk takes to make it durable.
+///
+/// Keys stand in it as they are, so on Unix it is readable and writable by its owner alone.
 pub struct RedbSubscribers {
     database: Arc<Database>,
+    assignments: Arc<Assignments>,
 }
 
 /// Why the file could not be opened.
@@ -47,12 +58,15 @@ impl RedbSubscribers {
     /// Opens the file, or creates it where there is none; its folder has to be there. Blocks while it does.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let failed = |error: ::redb::Error| OpenError::Failed(error.into());
-        let database = match Builder::new().set_cache_size(CACHE).create(path) {
+        let file = private_file(path.as_ref()).map_err(|error| OpenError::Failed(error.into()))?;
+        let database =
+            FileBackend::new(file).and_then(|file| Builder::new().set_cache_size(CACHE).create_with_backend(file));
+        let database = match database {
             Ok(database) => database,
             Err(DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse),
             Err(error) => return Err(failed(error.into())),
         };
-        let base = Self { database: Arc::new(database) };
+        let base = Self { database: Arc::new(database), assignments: Arc::default() };
         base.create_tables().map_err(failed)?;
         Ok(base)
     }
@@ -63,6 +77,7 @@ impl RedbSubscribers {
         transaction.open_table(SUBSCRIPTIONS)?;
         transaction.open_table(OWNERS)?;
         transaction.open_table(SEQUENCES)?;
+        assignments::create(&transaction)?;
         transaction.commit()?;
         Ok(())
     }
@@ -111,28 +126,20 @@ impl SubscriberStore for RedbSubscribers {
 
     async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
         self.write(move |transaction| {
-            let mut subscriptions = transaction.open_table(SUBSCRIPTIONS)?;
-            let mut owners = transaction.open_table(OWNERS)?;
-            let private_identity = subscription.private_identity();
-            for identity in subscription.public_identities() {
-                if let Some(owner) = owner_of(&owners, identity)?.filter(|owner| owner != private_identity) {
-                    return Err(StoreError::Conflict { public_identity: identity.clone(), owner }.into());
-                }
-            }
-            let earlier = match take(&mut subscriptions, &mut owners, private_identity) {
-                // The way to repair a damaged record is to write it anew.
-                Err(Failure::Store(StoreError::Unreadable { .. })) => {
-                    owners.retain(|_, owner| owner != private_identity.as_str())?;
-                    None
-                }
-                earlier => earlier?,
+            put(&mut transaction.open_table(SUBSCRIPTIONS)?, &mut transaction.open_table(OWNERS)?, &subscription)
+        })
+        .await
+    }
+
+    async fn put_all(&self, subscriptions: Vec<Arc<Subscription>>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
+        self.write(move |transaction| {
+            let (mut table, mut owners) = (transaction.open_table(SUBSCRIPTIONS)?, transaction.open_table(OWNERS)?);
+            let put = |subscription: &Arc<Subscription>| match put(&mut table, &mut owners, subscription) {
+                Ok(put) => Ok(Ok(put)),
+                Err(Failure::Store(error)) => Ok(Err(error)),
+                Err(failure) => Err(failure),
             };
-            for identity in subscription.public_identities() {
-                owners.insert(identity.as_str(), private_identity.as_str())?;
-            }
-            let record = record::encode(&subscription).map_err(|error| StoreError::Failed(Arc::new(error)))?;
-            subscriptions.insert(private_identity.as_str(), record.as_slice())?;
-            Ok(earlier.map_or(Put::Created, Put::Replaced))
+            subscriptions.iter().map(put).collect()
         })
         .await
     }
@@ -143,6 +150,7 @@ impl SubscriberStore for RedbSubscribers {
             let mut subscriptions = transaction.open_table(SUBSCRIPTIONS)?;
             let mut owners = transaction.open_table(OWNERS)?;
             transaction.open_table(SEQUENCES)?.remove(private_identity.as_str())?;
+            assignments::forget(transaction, &private_identity)?;
             take(&mut subscriptions, &mut owners, &private_identity)
         })
         .await
@@ -184,6 +192,73 @@ impl SubscriberStore for RedbSubscribers {
         })
         .await
     }
+
+    fn assign(&self, private_identity: &PrivateIdentity, assignment: Option<&Assignment>) -> Written {
+        self.assignments.write(&self.database, private_identity, assignment)
+    }
+
+    async fn assignments(&self) -> Result<Vec<(PrivateIdentity, Assignment)>, StoreError> {
+        self.read(assignments::all).await
+    }
+
+    async fn keep_scscf(&self, scscf: &ServerName, node: &Origin) -> Result<(), StoreError> {
+        let (scscf, node) = (scscf.clone(), node.clone());
+        self.write(move |transaction| assignments::keep_scscf(transaction, &scscf, &node)).await
+    }
+
+    async fn scscfs(&self) -> Result<Vec<(ServerName, Origin)>, StoreError> {
+        self.read(assignments::scscfs).await
+    }
+}
+
+/// Opens or makes the file: for its owner alone, also where it was there for others.
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        let file = options.mode(0o600).open(path)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        Ok(file)
+    }
+    #[cfg(not(unix))]
+    options.open(path)
+}
+
+/// Writes one subscription, unless it is there already or one of its identities is somebody else's.
+fn put(
+    subscriptions: &mut Table<'_, &'static str, &'static [u8]>,
+    owners: &mut Table<'_, &'static str, &'static str>,
+    subscription: &Arc<Subscription>,
+) -> Result<Put, Failure> {
+    let private_identity = subscription.private_identity();
+    let earlier = match record_of(subscriptions, private_identity) {
+        Ok(Some(earlier)) if earlier == *subscription => return Ok(Put::Replaced(earlier)),
+        // The way to repair a damaged record is to write it anew.
+        Err(Failure::Store(StoreError::Unreadable { .. })) => Err(()),
+        earlier => Ok(earlier?),
+    };
+    for identity in subscription.public_identities() {
+        if let Some(owner) = owner_of(owners, identity)?.filter(|owner| owner != private_identity) {
+            return Err(StoreError::Conflict { public_identity: identity.clone(), owner }.into());
+        }
+    }
+    match &earlier {
+        Ok(Some(earlier)) => {
+            for identity in earlier.public_identities() {
+                owners.remove(identity.as_str())?;
+            }
+        }
+        Ok(None) => {}
+        Err(()) => owners.retain(|_, owner| owner != private_identity.as_str())?,
+    }
+    for identity in subscription.public_identities() {
+        owners.insert(identity.as_str(), private_identity.as_str())?;
+    }
+    let record = record::encode(subscription).map_err(|error| StoreError::Failed(Arc::new(error)))?;
+    subscriptions.insert(private_identity.as_str(), record.as_slice())?;
+    Ok(earlier.ok().flatten().map_or(Put::Created, Put::Replaced))
 }
 
 impl fmt::Debug for RedbSubscribers {
@@ -193,6 +268,7 @@ impl fmt::Debug for RedbSubscribers {
 }
 
 /// Why a transaction did not come to its end.
+#[derive(Debug)]
 enum Failure {
     Store(StoreError),
     Base(::redb::Error),
@@ -222,14 +298,20 @@ impl From<TableError> for Failure {
     }
 }
 
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(error) => error,
+            Failure::Base(error) => StoreError::Failed(Arc::new(error)),
+        }
+    }
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, StoreError> {
     match spawn_blocking(work).await {
-        Ok(done) => done.map_err(|failure| match failure {
-            Failure::Store(error) => error,
-            Failure::Base(error) => StoreError::Failed(Arc::new(error)),
-        }),
+        Ok(done) => done.map_err(StoreError::from),
         Err(error) => Err(StoreError::Failed(Arc::new(error))),
     }
 }
@@ -289,7 +371,8 @@ mod tests {
     use super::*;
     use crate::vector::{AkaCredentials, Milenage};
     use crate::{
-        Credentials, DigestCredentials, Hss, HssCache, MultimediaAuth, MultimediaAuthRequest, store::contract,
+        AssignmentState, Credentials, DigestCredentials, Hss, HssCache, MultimediaAuth, MultimediaAuthRequest,
+        store::contract,
     };
 
     fn subscription(user: &str, identity: &str) -> Arc<Subscription> {
@@ -302,6 +385,52 @@ mod tests {
     async fn keeps_the_contract() {
         let folder = tempfile::tempdir().unwrap();
         contract::check(&RedbSubscribers::open(folder.path().join("base")).unwrap()).await;
+    }
+
+    #[::tokio::test]
+    async fn keeps_assignments() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base");
+        contract::check_assignments(&RedbSubscribers::open(&path).unwrap()).await;
+        let base = RedbSubscribers::open(&path).unwrap();
+        assert_eq!(base.scscfs().await.unwrap().len(), 1, "over a restart");
+    }
+
+    /// More at a time than one transaction a write would allow, each as it was last called.
+    #[::tokio::test]
+    async fn assignments_of_one_moment_are_written_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = RedbSubscribers::open(folder.path().join("base")).unwrap();
+        let name = |n: usize| format!("sip:scscf{n}.ims.example").parse().unwrap();
+        let users: Vec<PrivateIdentity> = (0..2_000).map(|n| format!("user{n}").parse().unwrap()).collect();
+        let mut writes = Vec::new();
+        for turn in 0..2 {
+            for user in &users {
+                writes.push(base.assign(user, Some(&Assignment::new(name(turn), AssignmentState::Registered))));
+            }
+        }
+        for write in writes {
+            write.await.unwrap();
+        }
+        let kept = base.assignments().await.unwrap();
+        assert_eq!(kept.len(), users.len());
+        assert!(kept.iter().all(|(_, kept)| kept.server_name == name(1)));
+        let transactions = base.assignments.transactions.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(transactions < 100, "{transactions}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn keys_are_for_the_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base");
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        drop(RedbSubscribers::open(&path).unwrap());
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        drop(RedbSubscribers::open(&path).unwrap());
+        assert_eq!(mode(), 0o600, "one that was there as well");
     }
 
     #[::tokio::test]
@@ -416,10 +545,11 @@ mod tests {
     #[test]
     fn no_sequence_number_is_given_to_two_threads() {
         let folder = tempfile::tempdir().unwrap();
-        let hss = Hss::new(RedbSubscribers::open(folder.path().join("base")).unwrap());
+        let base = RedbSubscribers::open(folder.path().join("base")).unwrap();
+        let runtime = || ::tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let hss = runtime().block_on(Hss::open(base, [0; 32])).unwrap();
         let credentials = Credentials::Aka(AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]));
         let alice = Subscription::new("alice".parse().unwrap(), ["tel:+1".parse().unwrap()], credentials).unwrap();
-        let runtime = || ::tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime().block_on(hss.put(alice)).unwrap();
         let threads: Vec<_> = (0..8)
             .map(|_| {
@@ -446,10 +576,10 @@ mod tests {
     }
 
     fn challenge_for_ever(path: &str) {
-        let hss = Hss::new(RedbSubscribers::open(path).unwrap());
+        let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let hss = runtime.block_on(Hss::open(RedbSubscribers::open(path).unwrap(), [0; 32])).unwrap();
         let (private, scscf) = ("alice".parse().unwrap(), "sip:scscf.ims.example".parse().unwrap());
         let request = MultimediaAuthRequest::new(private, "tel:+1".parse().unwrap(), scscf);
-        let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
         for _ in 0..10_000 {
             let MultimediaAuth::Aka(vectors) = runtime.block_on(hss.multimedia_auth(&request)).unwrap() else {
                 panic!("vectors");

@@ -92,7 +92,7 @@ impl Bench {
     fn with(settings: Settings) -> Bench {
         let trial = Trial::new();
         let users = [subscription("alice", "+12015550101"), subscription("bob", "+12015550102")];
-        let hss = Arc::new(FaultyHss::new(Hss::with_subscribers(users).unwrap()));
+        let hss = Arc::new(FaultyHss::new(Hss::with_subscribers(users, [0; 32]).unwrap()));
         let inner = MemoryState::new(trial.clock.clone(), 7);
         let store = Arc::new(Store { inner, is_down: AtomicBool::new(false) });
         let scscf = Scscf::new(settings, hss.clone(), store.clone()).unwrap();

@@ -6,8 +6,8 @@ use ::tokio::time::timeout;
 use super::*;
 use crate::tokio::diameter::tests::{client, server};
 use crate::{
-    AssignmentType, Credentials, DigestCredentials, Hss, HssEvent, MemorySubscribers, PrivateIdentity, ProfileIdentity,
-    PublicIdentity, ServiceProfile, Subscription, TerminationReason,
+    AssignmentType, Credentials, DigestCredentials, Hss, HssEvent, PrivateIdentity, ProfileIdentity, PublicIdentity,
+    ServiceProfile, Subscription, TerminationReason,
 };
 
 const HSS: &str = "hss.ims.example";
@@ -40,7 +40,7 @@ async fn wired<H: HssCache + 'static>(hss: H) -> (CxHss, Diameter, Diameter) {
 
 async fn wired_with<H: HssCache + 'static>(hss: H, state: Option<Arc<dyn StateStore>>) -> (CxHss, Diameter, Diameter) {
     let (there, requests) = server(HSS, &[SCSCF]).await;
-    ::tokio::spawn(serve_cx(there.clone(), requests, hss));
+    ::tokio::spawn(serve_cx(there.clone(), requests, hss, ScscfNodes::default()));
     let (here, requests) = client(SCSCF, &[(HSS, &there)]).await;
     let mut settings = CxSettings::new("ims.example", scscf());
     (settings.timeout, settings.state) = (Duration::from_millis(500), state);
@@ -54,7 +54,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 /// A registration from the first question on, then what the HSS says unasked.
 #[::tokio::test]
 async fn registration_over_the_wire() {
-    let hss = Hss::new(MemorySubscribers::new([alice(&[])]).unwrap());
+    let hss = Hss::with_subscribers([alice(&[])], [0; 32]).unwrap();
     let (cx, _here, _there) = wired(hss.clone()).await;
     let mut events = cx.events();
     let question = UserAuthorizationRequest::new(private(), public(), "ims.example".parse().unwrap());
@@ -116,7 +116,7 @@ async fn profiles_are_remembered() {
         RequestHead,
     };
     let told = Arc::new(AtomicU64::new(0));
-    let hss = Hss::new(MemorySubscribers::new([alice(&["tel:+12015550123"])]).unwrap());
+    let hss = Hss::with_subscribers([alice(&["tel:+12015550123"])], [0; 32]).unwrap();
     let clock = Clock::new(0);
     let state = Arc::new(MemoryState::new(clock.clone(), 1));
     let (cx, _here, there) = wired_with(Counting { hss: hss.clone(), told: told.clone() }, Some(state)).await;
