@@ -50,6 +50,21 @@ impl Program for HssSettings {
         ("http.listen", "http"),
     ];
     const SHORT: &'static [&'static str] = &["data", "log"];
+
+    fn subcommands() -> Vec<clap::Command> {
+        let file = Arg::new("file").value_name("FILE").required(true).help("NDJSON or CSV; - is standard input");
+        let import = clap::Command::new("import")
+            .about("Reads subscribers from a file into the folder of --data, and ends")
+            .long_about(
+                "Reads subscribers from a file into the folder of --data, and ends.\n\n\
+                 A line is a subscriber: a JSON object as HTTP takes it, with its private_identity, or a line of CSV under a \
+                 head of private_identity, public_identities (separated by blanks) and password, or k and opc. A line that \
+                 cannot be is reported by its number and left out; the others are written. The same file again changes \
+                 nothing, so an import that was interrupted is simply started again. While the HSS is running, use \
+                 POST /v1/subscribers:import.",
+            );
+        vec![import.arg(file)]
+    }
 }
 
 /// What the command line asks for.
@@ -83,14 +98,16 @@ pub fn parse<S: Program>(
 ) -> Result<Command<S>, CliError> {
     let entries: Vec<Entry> = S::default().entries();
     let values = || entries.iter().filter(|entry| entry.value.is_some());
-    let matches = command::<S>().args(values().map(argument::<S>)).try_get_matches_from(arguments)?;
-    let overrides = values().filter_map(|entry| Some((entry.path.as_str(), given(&matches, &entry.path)?)));
+    let all = command::<S>().args(values().map(argument::<S>)).try_get_matches_from(arguments)?;
+    // Flags before a subcommand count for it, and those behind it stand with it alone.
+    let matches = all.subcommand().map_or(&all, |(_, matches)| matches);
+    let overrides = values().filter_map(|entry| Some((entry.path.as_str(), given(matches, &entry.path)?)));
     let settings: S = load(matches.get_one::<PathBuf>("config").map(PathBuf::as_path), overrides)?;
     if matches.get_flag("print-config") {
         return Ok(Command::Print(settings.to_toml()));
     }
     let settings = Box::new(settings);
-    Ok(match matches.subcommand() {
+    Ok(match all.subcommand() {
         Some((name, matches)) => Command::Other(settings, name.to_owned(), matches.clone()),
         None => Command::Run(settings),
     })
@@ -108,12 +125,14 @@ fn command<S: Program>() -> clap::Command {
                 .long("config")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
+                .global(true)
                 .help("Reads settings from this file; flags override them"),
         )
         .arg(
             Arg::new("print-config")
                 .long("print-config")
                 .action(ArgAction::SetTrue)
+                .global(true)
                 .help("Writes the settings as a file, with a comment for each, and ends"),
         )
         .subcommands(S::subcommands())
@@ -142,6 +161,7 @@ fn argument<S: Program>(entry: &Entry) -> Arg {
     let aliases = S::ALIASES.iter().filter(|(path, _)| *path == entry.path).map(|(_, alias)| *alias);
     Arg::new(entry.path.clone())
         .long(flag(&entry.path))
+        .global(true)
         .visible_aliases(aliases)
         .value_name(kind)
         .help(format!("{}{default}", comment.join(" ")))
@@ -255,6 +275,11 @@ mod tests {
             assert!(error.starts_with(cause), "{error}");
         }
         assert!(parse(&["--http", "0.0.0.0:8080", "--http-token-file", "token"]).is_ok());
+        for arguments in [["--data", "there", "import", "file"], ["import", "file", "--data", "there"]] {
+            let Ok(Command::Other(settings, name, matches)) = parse(&arguments) else { panic!("a subcommand") };
+            assert_eq!((settings.data.as_str(), name.as_str()), ("there", "import"));
+            assert_eq!(matches.get_one::<String>("file").map(String::as_str), Some("file"));
+        }
         let help = parse(&["--help"]).unwrap_err().to_string();
         for said in
             ["A home subscriber server", "Usage: hss", "[default: 127.0.0.1:3868]", "--diameter-watchdog-seconds"]

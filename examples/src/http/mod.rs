@@ -6,6 +6,7 @@
 //! | `GET /v1/subscribers/{private identity}` | 200 without secrets, or 404 |
 //! | `DELETE /v1/subscribers/{private identity}` | 204, or 404 |
 //! | `GET /v1/subscribers?limit=&after=` | 200, a page in the order of the private identities |
+//! | `POST /v1/subscribers:import` | 200 with what became of the lines, NDJSON or CSV, those that were rejected by number |
 //! | `GET /v1/registrations/{public identity}` | 200 with the S-CSCF that has the user and for what, or 404 |
 //! | `DELETE /v1/registrations/{public identity}?reason=` | 204, the S-CSCF is being told; 404 where none has the user |
 //! | `GET /health` | 200, or 503 while the program drains |
@@ -35,12 +36,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use imscore_cscf::Drain;
 use imscore_hss::Hss;
 use imscore_hss::tokio::Diameter;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 pub use authorization::Token;
 pub use problem::Problem;
@@ -75,6 +77,8 @@ pub fn router(operations: Operations, provisioning: Option<Provisioning>, limits
     let mut router = Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(operations);
     if let Some(provisioning) = provisioning {
         let token = provisioning.token.clone();
+        let place = Arc::new(Semaphore::new(1));
+        let importing = subscribers::Importing { provisioning: provisioning.clone(), limits, place };
         let guarded = Router::new()
             .route("/v1/subscribers", get(subscribers::list))
             .route(
@@ -84,7 +88,9 @@ pub fn router(operations: Operations, provisioning: Option<Provisioning>, limits
             .route("/v1/registrations/{public_identity}", get(registrations::get).delete(registrations::delete))
             .method_not_allowed_fallback(no_method)
             .layer(from_fn_with_state(limits, server::whole_body))
-            .with_state(provisioning);
+            .with_state(provisioning)
+            .merge(Router::new().route("/v1/subscribers:import", post(subscribers::import)).with_state(importing))
+            .method_not_allowed_fallback(no_method);
         router = router.merge(guarded.layer(from_fn_with_state(token, authorization::check)));
     }
     router

@@ -1,16 +1,21 @@
 //! `/v1/subscribers`: who may register, under which identities.
 
+use std::pin::Pin;
+use std::sync::Arc;
+
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use imscore_hss::{MAX_PAGE, PrivateIdentity, Put, StoreError};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use super::{Problem, Provisioning};
-use crate::subscribers::{Provisioned, Rejected, Shown};
+use super::{Limits, Problem, Provisioning};
+use crate::subscribers::{Import, ImportError, Provisioned, Rejected, Report, Shown};
 
 /// Subscribers of a page when the request does not say.
 const PAGE: usize = 100;
@@ -40,7 +45,7 @@ pub(super) async fn put(
     let shown = Shown::of(&subscription);
     let status = match api.hss.put(subscription).await? {
         Put::Created => StatusCode::CREATED,
-        Put::Replaced(_) => StatusCode::OK,
+        Put::Replaced(_) | Put::Unchanged => StatusCode::OK,
     };
     Ok((status, Json(shown)))
 }
@@ -84,6 +89,35 @@ pub(super) async fn list(
     Ok(Json(Listed { subscribers: found.iter().map(|subscription| Shown::of(subscription)).collect(), next }))
 }
 
+/// What an import takes: one at a time, since each holds some thousand lines.
+#[derive(Clone)]
+pub(super) struct Importing {
+    pub(super) provisioning: Provisioning,
+    pub(super) limits: Limits,
+    pub(super) place: Arc<Semaphore>,
+}
+
+/// The body is read as it comes; what has come is written even where the rest does not.
+pub(super) async fn import(State(api): State<Importing>, mut body: Body) -> Result<Json<Report>, Problem> {
+    let Ok(_place) = api.place.try_acquire() else {
+        return Err(Problem::new(StatusCode::CONFLICT, "another import is under way"));
+    };
+    let Provisioning { hss, realm, .. } = &api.provisioning;
+    let mut import = Import::new(hss.clone(), realm, api.limits.body);
+    loop {
+        let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        let frame = match timeout(api.limits.request, frame).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => return Ok(Json(import.finish().await?)),
+            Ok(Some(Err(_))) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
+            Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+        };
+        if let Some(bytes) = frame.data_ref() {
+            import.bytes(bytes).await?;
+        }
+    }
+}
+
 fn private_identity(path: Result<Path<String>, PathRejection>) -> Result<PrivateIdentity, Problem> {
     let Path(text) = path.map_err(|error| Problem::new(error.status(), error.body_text()))?;
     Ok(crate::subscribers::private_identity(&text)?)
@@ -98,6 +132,15 @@ impl From<Rejected> for Problem {
         match rejected {
             Rejected::NoJson { .. } => Problem::new(StatusCode::BAD_REQUEST, rejected.to_string()),
             Rejected::NoSubscriber(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, rejected.to_string()),
+        }
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Problem {
+        match error {
+            ImportError::Store(error) => error.into(),
+            ImportError::Head(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The subscribers of an HSS: where they are kept, who is there from the start, and how they are written and shown.
 
+mod import;
 mod provisioned;
 mod shown;
 
@@ -11,6 +12,7 @@ use imscore_hss::tokio::{OpenError, RedbSubscribers};
 use imscore_hss::{Credentials, DigestCredentials, Hss, PrivateIdentity, PublicIdentity, StoreError, Subscription};
 use imscore_sip::tokio::seed;
 
+pub use import::{Import, ImportError, LineError, Report};
 pub use provisioned::{Provisioned, Rejected, private_identity};
 pub use shown::Shown;
 

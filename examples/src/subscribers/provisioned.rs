@@ -12,6 +12,8 @@ use serde_json::error::Category;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::import::Column;
+
 /// A subscriber as it is provisioned, in JSON.
 ///
 /// | key | value |
@@ -125,6 +127,52 @@ impl Provisioned {
         })?;
         json.end().map_err(|error| rejected(".", &error))?;
         Ok(read)
+    }
+
+    /// Of the fields of a line of CSV.
+    pub(super) fn from_columns(fields: impl Iterator<Item = (Column, String)>) -> Result<Provisioned, Rejected> {
+        let (mut private_identity, mut display_name, mut identities) = (None, None, String::new());
+        let [mut realm, mut amf] = [const { None }; 2];
+        let [mut password, mut md5, mut sha256, mut k, mut opc, mut op, mut topc, mut top] = [const { None }; 8];
+        for (column, text) in fields.filter(|(_, text)| !text.is_empty()) {
+            match column {
+                Column::PrivateIdentity => private_identity = Some(text),
+                Column::PublicIdentities => identities = text,
+                Column::DisplayName => display_name = Some(text),
+                Column::Password => password = Some(text.into()),
+                Column::Realm => realm = Some(text),
+                Column::Md5 => md5 = Some(text.into()),
+                Column::Sha256 => sha256 = Some(text.into()),
+                Column::K => k = Some(text.into()),
+                Column::Opc => opc = Some(text.into()),
+                Column::Op => op = Some(text.into()),
+                Column::Topc => topc = Some(text.into()),
+                Column::Top => top = Some(text.into()),
+                Column::Amf => amf = Some(text),
+            }
+        }
+        let mut display_name = display_name;
+        let identity = |uri: &str| {
+            Identity::Full(FullIdentity { identity: uri.to_owned(), barred: false, display_name: display_name.take() })
+        };
+        let authentication = match k {
+            Some(k) if password.is_none() && md5.is_none() && sha256.is_none() => {
+                Authentication::Aka { k, opc, op, topc, top, amf, response: None, iterations: None }
+            }
+            Some(_) => return Err(wrong("authentication", "a password or hash, and keys of AKA")),
+            None => Authentication::Digest { password, realm, md5, sha256 },
+        };
+        Ok(Provisioned {
+            private_identity,
+            public_identities: Some(identities.split_ascii_whitespace().map(identity).collect()),
+            service_profiles: None,
+            user_data: None,
+            authentication,
+            charging: None,
+            capabilities: None,
+            roaming: None,
+            unregistered_services: false,
+        })
     }
 
     /// The subscription that it describes: that of `private_identity`, where it is known already. Passwords are hashed for

@@ -279,6 +279,30 @@ async fn keys_of_aka_go_in_and_never_come_out() {
 }
 
 #[tokio::test]
+async fn many_come_in_one_request_longer_than_a_body_may_be() {
+    let api = api();
+    let mut lines: Vec<_> = (0..100)
+        .map(|n| {
+            let mut subscriber = subscriber(&[&format!("tel:+{n}")]);
+            subscriber["private_identity"] = format!("user{n}@ims.example").into();
+            subscriber.to_string()
+        })
+        .collect();
+    lines[41] = "wonderland".into();
+    let body = lines.join("\n");
+    assert!(body.len() > LIMITS.body);
+    let answer = ask(&api, "POST", "/v1/subscribers:import", body).await;
+    assert_eq!((answer.status, answer.content_type.as_str()), (StatusCode::OK, "application/json"));
+    let report = answer.json();
+    assert_eq!(report["created"], 99);
+    assert_eq!(report["errors"], json!([{ "line": 42, "detail": "the body is no JSON document: line 1, column 1" }]));
+    assert_eq!(api.hss.list(1_000, None).await.unwrap().len(), 99);
+    let head = ask(&api, "POST", "/v1/subscribers:import", "name\n").await;
+    head.problem(StatusCode::UNPROCESSABLE_ENTITY);
+    ask(&api, "GET", "/v1/subscribers:import", "").await.problem(StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
 async fn provisioning_takes_the_token_where_there_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");

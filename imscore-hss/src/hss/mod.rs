@@ -111,9 +111,7 @@ impl Hss {
         let subscriptions: Vec<_> = subscriptions.into_iter().map(Arc::new).collect();
         let done = self.shared.subscribers.put_all(subscriptions.clone()).await?;
         for (put, subscription) in done.iter().zip(&subscriptions) {
-            if let Ok(Put::Replaced(earlier)) = put
-                && earlier != subscription
-            {
+            if let Ok(Put::Replaced(earlier)) = put {
                 self.announce(earlier, |registrations| registrations.replaced(earlier, subscription)).await?;
             }
         }

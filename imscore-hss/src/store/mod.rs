@@ -96,8 +96,10 @@ pub type Written = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 pub enum Put {
     /// There was none.
     Created,
-    /// There was this one.
+    /// There was this one, and it is another.
     Replaced(Arc<Subscription>),
+    /// It was there already, as it is.
+    Unchanged,
 }
 
 /// Why the subscriber base did not do it.
@@ -205,6 +207,9 @@ impl SubscriberStore for MemorySubscribers {
 impl Base {
     fn put(&mut self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
         let private_identity = subscription.private_identity();
+        if self.subscriptions.get(private_identity).is_some_and(|earlier| *earlier == subscription) {
+            return Ok(Put::Unchanged);
+        }
         for identity in subscription.public_identities() {
             let owner = self.public.get(identity).map(|other| other.private_identity());
             if let Some(owner) = owner.filter(|owner| *owner != private_identity) {

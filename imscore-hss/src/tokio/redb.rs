@@ -234,7 +234,7 @@ fn put(
 ) -> Result<Put, Failure> {
     let private_identity = subscription.private_identity();
     let earlier = match record_of(subscriptions, private_identity) {
-        Ok(Some(earlier)) if earlier == *subscription => return Ok(Put::Replaced(earlier)),
+        Ok(Some(earlier)) if earlier == *subscription => return Ok(Put::Unchanged),
         // The way to repair a damaged record is to write it anew.
         Err(Failure::Store(StoreError::Unreadable { .. })) => Err(()),
         earlier => Ok(earlier?),
