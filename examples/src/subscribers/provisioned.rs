@@ -151,7 +151,6 @@ impl Provisioned {
                 Column::Amf => amf = Some(text),
             }
         }
-        let mut display_name = display_name;
         let identity = |uri: &str| {
             Identity::Full(FullIdentity { identity: uri.to_owned(), barred: false, display_name: display_name.take() })
         };

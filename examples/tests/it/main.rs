@@ -4,5 +4,6 @@
 
 mod core;
 mod hss;
+mod hss_process;
 mod http;
 mod phones;
