@@ -1,6 +1,6 @@
 //! Offers and answers from what is wanted of each stream.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -72,6 +72,27 @@ impl SessionDescription {
             out.attributes(&media.attributes, media.direction);
         }
         out.text.into()
+    }
+
+    /// An offer of one audio section there, in the two codecs that every phone has (RFC 3551 §4.5.14).
+    ///
+    /// ```
+    /// use imscore_sip::sdp::SessionDescription;
+    ///
+    /// let sound = SessionDescription::audio("192.0.2.7:4000".parse().expect("an address"));
+    /// assert!(sound.to_string().ends_with("m=audio 4000 RTP/AVP 0 8\r\n"));
+    /// ```
+    pub fn audio(at: SocketAddr) -> SessionDescription {
+        let audio = MediaOffer {
+            kind: "audio".into(),
+            protocol: "RTP/AVP".into(),
+            port: at.port(),
+            formats: vec!["0".into(), "8".into()],
+            direction: Direction::SendRecv,
+            attributes: Vec::new(),
+        };
+        let text = SessionDescription::offer(at.ip(), (1, 1), &[audio]);
+        SessionDescription::parse(text).expect("what was written can be read")
     }
 
     /// An answer from that address, section by section; `None` refuses one, and so does a port of 0 in the offer. Line

@@ -89,9 +89,24 @@ impl Config {
         Config { user: user.unwrap_or(self.user), identity, ..self }
     }
 
-    /// Sends everything outside of dialogs to that address, from the first listener of its transport.
+    /// Speaks as that identity and answers challenges of its domain as `user@domain`, which is how IMS names a subscriber whose
+    /// private identity is made of the public one (TS 23.003 §13.3).
     #[must_use]
-    pub fn with_proxy(self, proxy: Address) -> Config {
+    pub fn with_account(self, identity: Uri, password: &str) -> Config {
+        let login =
+            identity.as_sip().and_then(|uri| Some((format!("{}@{}", uri.user()?, uri.host()), uri.host().to_owned())));
+        let config = self.with_identity(identity);
+        match login {
+            Some((username, domain)) => config.with_login(&username, password, &domain),
+            None => config,
+        }
+    }
+
+    /// Sends everything outside of dialogs to that address, from the first listener of its transport; with none, to whoever
+    /// is named.
+    #[must_use]
+    pub fn with_proxy(self, proxy: impl Into<Option<Address>>) -> Config {
+        let Some(proxy) = proxy.into() else { return Config { proxy: None, ..self } };
         let listener = self.transactions.listeners.iter().position(|listener| listener.transport == proxy.transport);
         let flow = listener.map(|listener| Flow {
             transport: proxy.transport,

@@ -36,6 +36,12 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// An hour at the domain of that identity, by the agent's proxy, on one flow.
+    pub fn of(identity: &Uri) -> Binding {
+        let domain = identity.as_sip().map(|uri| format!("sip:{}", uri.host()));
+        Binding::new(domain.and_then(|domain| domain.parse().ok()).unwrap_or_else(|| identity.clone()))
+    }
+
     /// An hour at that registrar, by the agent's proxy, on one flow.
     pub fn new(registrar: Uri) -> Binding {
         Binding { registrar, expires: Duration::from_secs(3_600), flow: None, reg_id: None }

@@ -5,6 +5,7 @@
 mod agents;
 mod allocations;
 mod edits;
+mod flows;
 mod messages;
 #[cfg(feature = "tokio")]
 mod phones;

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use imscore_sip::dialog::{Refer, Subscription};
+use imscore_sip::header::{Event as Package, ReferTo};
 use imscore_sip::sdp::SessionDescription;
 use imscore_sip::tokio::ua::{Call, CallError, Incoming, Phone};
+use imscore_sip::ua::Event;
 use imscore_sip::{Method, Request, StatusCode, Uri};
 
 fn sound() -> SessionDescription {
@@ -132,6 +135,87 @@ async fn a_call_to_nowhere_fails() {
         let alice = phone().await;
         let mut call = alice.call(&"sip:bob@name.invalid".parse().unwrap(), None).await.unwrap();
         assert!(matches!(call.answered().await, Err(CallError::Failed(_))));
+    })
+    .await;
+}
+
+/// RFC 6665 over loopback: what is subscribed to is told, and the end of either handle is the end.
+#[tokio::test]
+async fn a_subscription_is_served_and_taken_back() {
+    soon(async {
+        let alice = phone().await;
+        let bob = Phone::bind(["udp:127.0.0.1:0".parse().unwrap()], |mut config| {
+            config.events.push("presence".into());
+            config
+        });
+        let bob = bob.await.unwrap();
+        let presence = Package::new("presence");
+        let mut subscription = alice.subscribe(&of(&bob), &presence, Duration::from_secs(600)).await.unwrap();
+        let build = |notify: &mut Request| notify.set_body("text/plain", "open");
+        let mut watcher = bob.asked().await.unwrap().admit(Subscription::Active, build).await.unwrap();
+        match subscription.next().await {
+            Some(Event::Notified { notify, .. }) => assert_eq!(notify.body(), "open"),
+            other => panic!("{other:?}"),
+        }
+        drop(subscription);
+        assert!(watcher.refreshed().await);
+        assert!(watcher.notify(build).await);
+        assert!(!watcher.refreshed().await);
+
+        let mut subscription = alice.subscribe(&of(&bob), &presence, Duration::from_secs(600)).await.unwrap();
+        drop(bob.asked().await.unwrap().admit(Subscription::Active, build).await.unwrap());
+        assert!(matches!(subscription.next().await, Some(Event::Notified { .. })));
+        assert!(matches!(subscription.next().await, Some(Event::Notified { .. })));
+        assert!(matches!(subscription.next().await, Some(Event::Unsubscribed { .. })));
+        assert!(subscription.next().await.is_none());
+    })
+    .await;
+}
+
+/// RFC 3515 over loopback: bob has alice call carol, and is told how that went.
+#[tokio::test]
+async fn a_blind_transfer() {
+    soon(async {
+        let [bob, carol] = [phone().await, phone().await];
+        let alice = Phone::bind(["udp:127.0.0.1:0".parse().unwrap()], |mut config| {
+            config.methods.push(Method::Refer);
+            config
+        });
+        let alice = alice.await.unwrap();
+        let mut call = alice.call(&of(&bob), Some(&sound())).await.unwrap();
+        let answered = bob.incoming().await.unwrap().answer(&sound()).await.unwrap();
+        call.answered().await.unwrap();
+        let mut reports = answered.refer(&ReferTo::new(of(&carol))).await.unwrap();
+        let id = match call.next().await {
+            Some(Event::Request { id, .. }) => id,
+            other => panic!("{other:?}"),
+        };
+        let mut transferred = call.follow(id, Some(&sound())).await.unwrap();
+        let _carol = carol.incoming().await.unwrap().answer(&sound()).await.unwrap();
+        transferred.answered().await.unwrap();
+        let mut statuses = Vec::new();
+        while let Some(Event::Notified { notify, .. }) = reports.next().await {
+            statuses.extend(Refer::progress(&notify.body()));
+        }
+        assert_eq!(statuses, [StatusCode::TRYING, StatusCode::OK]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_and_a_question() {
+    soon(async {
+        let [alice, bob] = [phone().await, phone().await];
+        let target = of(&bob);
+        let (sent, taken) = tokio::join!(alice.message(&target, "hello"), async {
+            let mut asked = bob.asked().await.unwrap();
+            let body = asked.request().body();
+            asked.respond(asked.request().reply(StatusCode::OK)).await.unwrap();
+            body
+        });
+        assert_eq!((sent.unwrap().status(), taken.as_ref()), (StatusCode::OK, &b"hello"[..]));
+        let known = alice.options(&of(&bob)).await.unwrap();
+        assert!(known.headers.allows(&Method::Message));
     })
     .await;
 }
