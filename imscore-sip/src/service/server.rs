@@ -258,6 +258,7 @@ where
                 }
                 Output::Event(event) => return Output::Event(event),
                 Output::Ask(question) => return Output::Ask(question),
+                Output::Close(flow) => return Output::Close(flow),
                 Output::Wait(deadline) => deadline,
             };
             if polls < TURN
