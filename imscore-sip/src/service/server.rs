@@ -20,6 +20,7 @@ use crate::resolve::{self, Question};
 use crate::table::{Id, Table};
 use crate::transaction::{ServerId, Transitions};
 use crate::transport::Flow;
+use crate::transport::keep_alive::Reply;
 use crate::ua::{Config, Event, NotSent, UserAgent};
 use crate::wheel::{TimerHandle, Wheel};
 
@@ -233,6 +234,11 @@ where
         self.agent.handle_answer(question, answer, now);
     }
 
+    fn handle_keep_alive(&mut self, reply: Reply, flow: Flow, now: Now) {
+        self.now = now;
+        self.agent.handle_keep_alive(reply, flow, now);
+    }
+
     fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.agent.handle_timeout(now);
@@ -280,6 +286,10 @@ where
 
     fn transitions(&mut self) -> Option<&mut Transitions> {
         self.agent.transitions()
+    }
+
+    fn is_known(&self, flow: &Flow) -> bool {
+        self.agent.is_known(flow)
     }
 
     fn owner(&self, message: &Message) -> Option<usize> {
