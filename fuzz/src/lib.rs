@@ -5,8 +5,10 @@
 //! in `corpus/` and the inputs that once failed, which are kept among them; `examples/tests/fuzz_corpus.rs` makes them
 //! tests of the main workspace.
 
+mod agent;
 mod diameter;
 mod edits;
+mod finals;
 mod header;
 mod input;
 mod message;
@@ -15,8 +17,10 @@ mod profile;
 mod sdp;
 mod stream;
 mod stun;
+mod transactions;
 mod uri;
 
+pub use agent::agent;
 pub use diameter::diameter;
 pub use edits::edits;
 pub use header::typed_header;
@@ -26,11 +30,14 @@ pub use profile::profile;
 pub use sdp::sdp;
 pub use stream::stream;
 pub use stun::stun;
+pub use transactions::transactions;
 pub use uri::uri;
 
 #[cfg(test)]
 mod replay {
     use std::path::Path;
+
+    use imscore_sip::testing::Seeds;
 
     /// Runs a target over its seeds, in the order of their names.
     fn replay(target: &str, run: fn(&[u8])) {
@@ -55,5 +62,31 @@ mod replay {
         )*};
     }
 
-    targets! { message edits uri typed_header stream stun sdp mime diameter profile }
+    /// Lists of events are far from every seed: their targets are given bytes that nobody wrote as well.
+    fn generated(run: fn(&[u8])) {
+        Seeds::up_to(300).run(|seed| {
+            let mut state = seed;
+            let bytes: Vec<u8> = (0..600).map(|_| random(&mut state)).collect();
+            run(&bytes);
+        });
+    }
+
+    /// SplitMix64: any bytes will do, if they are the same again.
+    fn random(state: &mut u64) -> u8 {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 56) as u8
+    }
+
+    #[test]
+    fn transactions_of_any_bytes() {
+        generated(super::transactions);
+    }
+
+    #[test]
+    fn agents_of_any_bytes() {
+        generated(super::agent);
+    }
+
+    targets! { message edits uri typed_header stream stun sdp mime diameter profile transactions agent }
 }

@@ -87,7 +87,8 @@ impl Transactions {
     /// the same in what the request gets when it is repeated, which the owner is told of as of a new one, and an ACK
     /// that brings it is absorbed. Nothing is told of a response that cannot be sent.
     pub fn respond_statelessly(&mut self, id: ServerId, mut response: Response) {
-        let Some((identity, flow)) = self.servers.take(id, &mut self.out) else {
+        let unanswered = self.servers.is_unanswered(id);
+        let Some((identity, flow)) = unanswered.then(|| self.servers.take(id, &mut self.out)).flatten() else {
             self.out.counters.withheld += 1;
             return;
         };

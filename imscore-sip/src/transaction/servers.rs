@@ -216,6 +216,18 @@ impl Servers {
         }
     }
 
+    /// True while a transaction has no final response.
+    pub(super) fn is_unanswered(&self, id: ServerId) -> bool {
+        let server = self.arena.get(id.slot).filter(|_| self.arena.holds(id.slot, id.generation));
+        server.is_some_and(|server| {
+            matches!(
+                server.machine,
+                Machine::Invite(server_invite::State::Proceeding)
+                    | Machine::NonInvite(server_non_invite::State::Trying | server_non_invite::State::Proceeding)
+            )
+        })
+    }
+
     /// Forgets a transaction without a word. Its request counts as new when it comes again.
     pub(super) fn abandon(&mut self, id: ServerId, out: &mut Outlet) {
         self.take(id, out);

@@ -75,6 +75,22 @@ fn a_stateless_answer_takes_no_room() {
     assert_eq!(rig.layer.counters().withheld, 2);
 }
 
+/// RFC 3261 §17.2.1: one final response, by whatever way the owner answers for the second time.
+#[test]
+fn what_was_answered_is_not_answered_statelessly() {
+    for (method, status) in [("INVITE", 486), ("INVITE", 200), ("OPTIONS", 200)] {
+        let mut rig = Rig::new();
+        rig.receive(&branch(method, "z9hG4bK1"), udp());
+        let Message::Request(request) = parse(&branch(method, "z9hG4bK1")) else { panic!("a request") };
+        rig.respond(rig.servers[0], status);
+        rig.log.clear();
+        rig.layer.respond_statelessly(rig.servers[0], request.reply(StatusCode::UNAUTHORIZED));
+        rig.drain();
+        rig.expect(&[]);
+        assert_eq!((rig.layer.server_count(), rig.layer.counters().withheld), (1, 1), "{method}");
+    }
+}
+
 #[test]
 fn a_request_that_cannot_be_read_is_answered_without_a_transaction() {
     let mut rig = Rig::new();
