@@ -7,3 +7,4 @@ mod faults;
 mod node;
 mod rough;
 mod sockets;
+mod threats;

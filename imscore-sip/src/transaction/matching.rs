@@ -159,4 +159,34 @@ mod tests {
         }
         assert!(shares.iter().all(|share| (900..1_100).contains(share)), "{shares:?}");
     }
+
+    /// D8: branches of one bucket under FNV-1a, FxHash or SipHash without a key are spread evenly under ours.
+    #[test]
+    fn d08_branches_that_collide_elsewhere_are_spread() {
+        type Hash = fn(&[u8]) -> u64;
+        let fnv: Hash = |bytes| {
+            let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+        };
+        let fx: Hash = |bytes| {
+            let word = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+            let step = |hash: u64, bytes| (hash.rotate_left(5) ^ word(bytes)).wrapping_mul(0x517c_c1b7_2722_0a95);
+            bytes.chunks(8).fold(0, step)
+        };
+        let unkeyed: Hash = |bytes| hash(Keyed::new([0; 16]), bytes);
+        let keys = Keys::new(&mut ChaCha8Rng::from_seed([7; 32]));
+        let all: Vec<Identity> =
+            (0..50_000).map(|number| identity(&format!("SIP/2.0/UDP h;branch=z9hG4bK{number}"), "")).collect();
+        for other in [fnv, fx, unkeyed] {
+            // The low bits choose the bucket of a table of 64; whoever attacks takes the fullest.
+            let bucket = |number: u64| all.iter().filter(move |it| other(&it.bytes) & 63 == number);
+            let fullest = (0..64).max_by_key(|number| bucket(*number).count()).unwrap();
+            let colliding: Vec<&Identity> = bucket(fullest).collect();
+            let mut buckets = [0usize; 64];
+            colliding.iter().for_each(|it| buckets[(keys.hash(it) & 63) as usize] += 1);
+            assert!(colliding.len() > 500, "{} collide", colliding.len());
+            let even = colliding.len() / 64;
+            assert!(buckets.iter().all(|count| *count <= 3 * even), "{buckets:?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod flows;
 mod messages;
 #[cfg(feature = "tokio")]
 mod phones;
+mod threats;
 mod torture;
 mod trace;
 mod values;
