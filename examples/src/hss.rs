@@ -73,7 +73,11 @@ impl Running {
         self.drain.start();
         // What is over the time is cut off.
         let _ = timeout(grace, self.diameter.stop()).await;
-        self.serving.abort();
+        let mut serving = self.serving;
+        if timeout(grace, &mut serving).await.is_err() {
+            serving.abort();
+            let _ = serving.await;
+        }
         self.http.stop().await
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ::tokio::runtime::Handle;
 use ::tokio::sync::{Semaphore, watch};
-use ::tokio::task::JoinHandle;
+use ::tokio::task::{JoinHandle, JoinSet};
 use ::tokio::time::timeout;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -273,12 +273,14 @@ impl Listener {
 /// ([`Hss::scscf_nodes`](crate::Hss::scscf_nodes)) over a restart.
 pub async fn serve_cx<H: HssCache + 'static>(node: Diameter, mut requests: Requests, hss: H, scscfs: ScscfNodes) {
     let hss = Arc::new(hss);
-    let telling = ::tokio::spawn(tell(node.clone(), hss.events(), scscfs.clone()));
+    let mut tasks = JoinSet::new();
+    let telling = tasks.spawn(tell(node.clone(), hss.events(), scscfs.clone()));
     let places = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(Asked { ticket, request, .. }) = requests.next().await {
         let Ok(place) = places.clone().acquire_owned().await else { break };
         let (hss, node, scscfs) = (hss.clone(), node.clone(), scscfs.clone());
-        ::tokio::spawn(async move {
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
             learn(&scscfs, &request).await;
             let answer = server::answer(&*hss, &request, node.origin()).await;
             if let Ok(answer) = Message::parse(answer) {
@@ -288,6 +290,7 @@ pub async fn serve_cx<H: HssCache + 'static>(node: Diameter, mut requests: Reque
         });
     }
     telling.abort();
+    while tasks.join_next().await.is_some() {}
 }
 
 /// A name that cannot be kept is known until the process ends; the answer need not wait for a better store.

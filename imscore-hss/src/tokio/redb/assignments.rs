@@ -66,7 +66,7 @@ impl Assignments {
         };
         if idle {
             let (all, database) = (self.clone(), database.clone());
-            spawn_blocking(move || all.write_out(&database));
+            spawn_blocking(move || all.write_out(database));
         }
         Box::pin(async {
             let gone = || StoreError::Failed(Arc::new(std::io::Error::other("the process is ending")));
@@ -74,23 +74,26 @@ impl Assignments {
         })
     }
 
-    fn write_out(&self, database: &Database) {
-        loop {
-            let writes = {
-                let mut waiting = lock(&self.waiting);
-                waiting.busy = !waiting.writes.is_empty();
-                std::mem::take(&mut waiting.writes)
-            };
-            if writes.is_empty() {
-                return;
-            }
+    fn write_out(&self, database: Arc<Database>) {
+        let (mut database, mut writes) = (Some(database), self.take());
+        while let Some(base) = database.take() {
             self.transactions.fetch_add(1, Ordering::Relaxed);
-            let result = write_together(database, &writes).map_err(StoreError::from);
-            for write in writes {
+            let result = write_together(&base, &writes).map_err(StoreError::from);
+            let next = self.take();
+            // Whoever is answered may close the base and open it again at once: the last hold on it goes before.
+            database = (!next.is_empty()).then_some(base);
+            for write in std::mem::replace(&mut writes, next) {
                 // Who no longer waits has its write all the same.
                 let _ = write.done.send(result.clone());
             }
         }
+    }
+
+    /// What waits by now; with nothing, the next write begins anew.
+    fn take(&self) -> Vec<Write> {
+        let mut waiting = lock(&self.waiting);
+        waiting.busy = !waiting.writes.is_empty();
+        std::mem::take(&mut waiting.writes)
     }
 }
 
