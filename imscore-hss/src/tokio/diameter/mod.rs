@@ -28,7 +28,7 @@ use ::tokio::time::{Instant, timeout_at};
 use thiserror::Error;
 
 pub use self::carrier::Carriers;
-use self::carrier::{Arrived, Opened, Stream};
+use self::carrier::{Arrived, Listener, Opened, Stream};
 use self::connection::Connection;
 #[cfg(feature = "tls")]
 pub use self::tls::{DiameterTls, TlsError};
@@ -52,8 +52,8 @@ pub struct Diameter {
     up: watch::Receiver<BTreeSet<String>>,
     origin: Arc<Origin>,
     local: Vec<(Transport, SocketAddr)>,
-    /// The node's task, and those that accept.
-    _tasks: Arc<[Task]>,
+    /// The node's task, to which those that accept belong.
+    _task: Arc<Task>,
 }
 
 /// Requests that peers send.
@@ -137,7 +137,9 @@ impl Diameter {
         let local = listeners.iter().map(|listener| (listener.transport, listener.local)).collect();
         let origin = Arc::new(settings.origin.clone());
         let seed = RandomState::new().build_hasher().finish();
+        let accept = |listener: Listener| Task(::tokio::spawn(listener.accept_all(inputs.clone())));
         let node = Node {
+            accepting: listeners.into_iter().map(accept).collect(),
             peers: Peers::new(settings, seed, super::wall_clock() / 1000),
             started: Instant::now(),
             connections: BTreeMap::new(),
@@ -152,13 +154,8 @@ impl Diameter {
             deadline: None,
             stopping: None,
         };
-        let accept = listeners.into_iter().map(|listener| {
-            let inputs = inputs.clone();
-            Task(::tokio::spawn(listener.accept_all(inputs)))
-        });
-        let accept: Vec<Task> = accept.collect();
-        let tasks = [Task(::tokio::spawn(node.run(receiver)))].into_iter().chain(accept).collect();
-        Ok((Diameter { inputs, up: is_up, origin, local, _tasks: tasks }, Requests(asked)))
+        let task = Arc::new(Task(::tokio::spawn(node.run(receiver))));
+        Ok((Diameter { inputs, up: is_up, origin, local, _task: task }, Requests(asked)))
     }
 
     /// Sends a request and waits for its answer, at most for `timeout`.
@@ -193,7 +190,7 @@ impl Diameter {
         let _ = self.up.clone().wait_for(|up| !up.contains(peer)).await;
     }
 
-    /// Takes leave of every peer, then ends.
+    /// Takes leave of every peer, then ends: the addresses are free for whoever listens next.
     pub async fn stop(&self) {
         let (reply, stopped) = oneshot::channel();
         if self.inputs.send(Input::Stop(reply)).await.is_ok() {
@@ -228,6 +225,14 @@ impl Requests {
 #[derive(Debug)]
 struct Task(JoinHandle<()>);
 
+impl Task {
+    /// Ends it, and waits until what it held is let go.
+    async fn end(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
 impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
@@ -236,6 +241,7 @@ impl Drop for Task {
 
 /// The engine with its sockets.
 struct Node {
+    accepting: Vec<Task>,
     peers: Peers,
     started: Instant,
     connections: BTreeMap<ConnectionId, Connection>,
@@ -269,6 +275,11 @@ impl Node {
                 None => self.peers.handle_timeout(self.now()),
             }
             self.drain();
+            if self.stopping.is_some() {
+                for task in self.accepting.drain(..) {
+                    task.end().await;
+                }
+            }
             let over = |(until, _): &(Instant, _)| self.connections.is_empty() || *until <= Instant::now();
             if self.stopping.as_ref().is_some_and(over) {
                 return;

@@ -85,6 +85,18 @@ async fn question_and_answer() {
     timeout_at(Instant::now() + SOON, hss.until_down("scscf.ims.example")).await.unwrap();
 }
 
+/// Whoever keeps the stopped node in hand does not keep its address.
+#[::tokio::test]
+async fn a_stopped_node_frees_its_address() {
+    let (hss, _requests) = server("hss.ims.example", &["scscf.ims.example"]).await;
+    let (scscf, _theirs) = client("scscf.ims.example", &[("hss.ims.example", &hss)]).await;
+    hss.stop().await;
+    let settings = settings("hss.ims.example", vec![PeerSettings::accept("scscf.ims.example", REALM)]);
+    let (again, _requests) = Diameter::start(settings, hss.local_addr()).await.unwrap();
+    assert_eq!(again.local_addr(), hss.local_addr());
+    assert!(timeout_at(Instant::now() + SOON, scscf.until_up("hss.ims.example")).await.unwrap());
+}
+
 /// Two HSS, the first of them killed: what is asked goes to the other, and back once it is there again.
 #[::tokio::test]
 async fn the_first_of_two_is_killed() {
