@@ -1,6 +1,13 @@
 //! The HSS side of an IMS core: what a CSCF asks an HSS, an HSS that answers in process, and the store of state that
 //! nodes share.
 //!
+//! ```text
+//!  a CSCF ──▶ HssCache ──┬──▶ Hss ──▶ SubscriberStore                in process
+//!             four       └──▶ cx ──▶ diameter ──▶ peer ──▶ bytes     an HSS elsewhere
+//!  a CSCF ◀── questions, HssEvents ◀──┘
+//!  a CSCF ──▶ StateStore: bytes, version, deadline                   what outlives a message
+//! ```
+//!
 //! * [`HssCache`] is the Cx reference point as a trait: four questions, and a stream of events. CSCFs are written
 //!   against it and do not know who answers.
 //! * [`Hss`] answers from a [`SubscriberStore`]: [`MemorySubscribers`], or `tokio::RedbSubscribers` on disk (feature
@@ -10,8 +17,30 @@
 //! * [`ProfileCache`] remembers what an HSS elsewhere said of users.
 //! * [`state::StateStore`] keeps registrations and whatever else must outlive a message.
 //!
+//! # The contract
+//!
 //! Nothing here reads a clock, opens a socket or needs a runtime, except what is in the folder `tokio` (feature `tokio`,
-//! on by default).
+//! on by default). The traits are async and name no runtime. [`peer::Peers`], the Diameter node, is an engine: one input
+//! with the time, then `poll_output` until it says `Wait`. A store's time is that of its own [`state::Clock`], which whoever
+//! drives it moves. Randomness is a seed that is given.
+//!
+//! # What it follows, and what shows it
+//!
+//! | specification | shown by |
+//! | --- | --- |
+//! | TS 29.228 §6: the four questions of Cx, and what the HSS announces | `src/hss/tests.rs`, `src/cx/server.rs`, `src/tokio/cx/tests.rs` |
+//! | TS 29.229 §6: the twelve commands of Cx | `src/cx/tests.rs` |
+//! | TS 29.228 annexes B to E: user profiles, as XML and as values | `src/subscription/user_data/tests.rs` |
+//! | TS 24.229 §5.4.1.2.2F: an HSS elsewhere is told again | `src/profiles/tests.rs` |
+//! | TS 33.102 §6.3 and annex C, TS 35.206, TS 35.231: vectors, sequence numbers | `src/vector/tests.rs`, `src/hss/sequence.rs` |
+//! | RFC 7616: HA1 of passwords | `src/subscription/digest.rs` |
+//! | RFC 6733: messages, AVPs, faults | `src/diameter` |
+//! | RFC 6733 §2.1, §5, §6: peers, election, failover, redirection | `src/peer/tests.rs`, `src/tokio/diameter/tests.rs`, `tests/freediameter.rs` |
+//! | RFC 3539 §3.4: watchdogs | `src/peer/watchdog.rs` |
+//! | RFC 7683: overload reports | `src/peer/overload.rs` |
+//! | what every store does | `src/store/contract.rs`, `src/state` |
+//!
+//! # A first look
 //!
 //! ```
 //! use imscore_hss::{

@@ -31,7 +31,7 @@
 //!
 //! # What it follows, and what shows it
 //!
-//! | specification | tests |
+//! | specification | shown by |
 //! | --- | --- |
 //! | RFC 3261 §7, §25, RFC 4475, RFC 5118 | `tests/it/torture.rs`, `tests/it/edits.rs`, `tests/torture` |
 //! | RFC 3261 §20 and the registry's other headers | `tests/it/values.rs` |

@@ -1,7 +1,30 @@
 //! WebRTC for an IMS core: what a browser says in its SDP.
 //!
 //! A browser's offer differs from that of an IMS phone in everything around the codecs: ICE finds the way, DTLS makes the
-//! keys, all media share one transport. [`interwork`] reads these parts. [`BrowserOffer::read`] gathers them:
+//! keys, all media share one transport. [`interwork`] reads and writes these parts.
+//!
+//! ```text
+//!  offer of a browser ──▶ SessionDescription ──▶ BrowserOffer ──▶ media: profile, codecs' feedback, sources
+//!                          (imscore-sip)              └──────────▶ transports: ICE, DTLS fingerprints, setup
+//! ```
+//!
+//! It is sans-IO to the point of having no state: text in, values out, and each value writes itself. No socket, clock,
+//! task or randomness, with any feature. Media themselves, ICE checks and DTLS are not here.
+//!
+//! # What it follows, and what shows it
+//!
+//! Table tests stand in the file of each part.
+//!
+//! | specification | shown by |
+//! | --- | --- |
+//! | RFC 8839 §5: candidates, ufrag, pwd; RFC 8840 §8.2: end of candidates | `src/interwork/ice.rs`, `src/interwork/offer.rs` |
+//! | RFC 8122 §5, RFC 4145 §4, RFC 5763 §5: fingerprint, setup | `src/interwork/dtls.rs` |
+//! | RFC 5888, RFC 9143: mid, BUNDLE | `src/interwork/bundle.rs`, `src/interwork/offer.rs` |
+//! | RFC 4585 §4.2, RFC 5576 §4.1, RFC 5761 §5.1.1: feedback, sources, one port for RTP and RTCP | `src/interwork/rtp.rs`, `src/interwork/offer.rs` |
+//!
+//! # A first look
+//!
+//! [`BrowserOffer::read`] gathers what an offer says:
 //!
 //! ```
 //! use imscore_sip::sdp::SessionDescription;
