@@ -5,6 +5,16 @@ use std::hash::BuildHasher;
 use siphasher::sip::SipHasher13;
 
 /// Builds hashers under one key.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use imscore_sip::hash::Keyed;
+///
+/// let mut calls: HashMap<&str, u32, Keyed> = HashMap::with_hasher(Keyed::new([7; 16]));
+/// calls.insert("a84b@pc33", 1);
+/// assert_eq!(calls.get("a84b@pc33"), Some(&1));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Keyed(u64, u64);
 

@@ -38,6 +38,16 @@ impl<T> std::fmt::Debug for Id<T> {
 }
 
 /// Entries under [`Id`]s; places are used again, ids are not.
+///
+/// ```
+/// use imscore_sip::table::{Id, Table};
+///
+/// let mut calls = Table::default();
+/// let first: Id<&str> = calls.insert("first");
+/// assert_eq!(calls.remove(first), Some("first"));
+/// let second = calls.insert("second");
+/// assert_eq!((calls.get(first), calls.get(second)), (None, Some(&"second")));
+/// ```
 pub struct Table<T> {
     entries: Vec<(u32, Option<T>)>,
     free: Vec<u32>,

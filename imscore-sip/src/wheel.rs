@@ -5,8 +5,8 @@
 //! therefore always stand in one list, in the order in which they were set, and that is the order they fire in.
 //!
 //! ```
-//! use std::time::{Duration, Instant};
 //! use imscore_sip::wheel::Wheel;
+//! use std::time::{Duration, Instant};
 //!
 //! let start = Instant::now();
 //! let mut wheel = Wheel::new(start);
@@ -39,6 +39,18 @@ pub struct Wheel<K> {
 }
 
 /// Names a timer to cancel it. A handle whose timer has fired or was cancelled does nothing.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::wheel::{TimerHandle, Wheel};
+///
+/// let now = Instant::now();
+/// let mut wheel = Wheel::new(now);
+/// let handle: TimerHandle = wheel.set(now + Duration::from_secs(1), 'a');
+/// assert!(wheel.cancel(handle));
+/// assert!(!wheel.cancel(handle));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerHandle {
     entry: u32,

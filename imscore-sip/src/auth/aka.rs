@@ -69,6 +69,31 @@ pub enum AkaAnswer {
 pub struct AkaResponse(Zeroizing<Vec<u8>>);
 
 /// Who answers with a USIM.
+///
+/// ```
+/// use imscore_sip::auth::{AkaAnswer, AkaChallenge, AkaKeys, AkaLogin, AkaResponse, Algorithm, Question};
+/// use imscore_sip::header::WwwAuthenticate;
+/// use imscore_sip::{Method, Request, StatusCode};
+///
+/// // The network asks with the RAND and AUTN of a vector, and tells the P-CSCF the keys.
+/// let nonce = AkaChallenge { rand: [1; 16], autn: [2; 16] }.to_nonce();
+/// let asked = Question::new("ims.example", &nonce, Algorithm::AkaV1Md5).to_challenge();
+/// let keys = AkaKeys { ck: [3; 16], ik: [4; 16] };
+/// let (asked, for_pcscf) = AkaKeys::taken_from(&keys.put_into(&asked));
+/// assert_eq!(for_pcscf.map(|keys| keys.ck), Some([3; 16]));
+///
+/// // The phone's card answers.
+/// let mut register = Request::new(&Method::Register, "sip:ims.example");
+/// let response = register.reply(StatusCode::UNAUTHORIZED).with(WwwAuthenticate(asked));
+/// let card = |challenge: &AkaChallenge| {
+///     assert_eq!(challenge.rand, [1; 16]);
+///     AkaAnswer::Response { res: AkaResponse::new([5; 8]), keys }
+/// };
+/// let login = AkaLogin::new("alice@ims.example", "ims.example");
+/// assert!(login.authorize(&mut register, &response, "f2a4", card)?.is_some());
+/// assert!(register.headers.contains("Authorization"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AkaLogin {
     username: String,

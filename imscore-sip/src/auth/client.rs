@@ -12,6 +12,21 @@ use crate::message::{Method, Request, Response};
 use crate::parse::params::unescaped;
 
 /// A user name and its password. `Debug` does not show the password.
+///
+/// ```
+/// use imscore_sip::auth::{Algorithm, Login, Question, Unanswerable};
+/// use imscore_sip::header::ProxyAuthenticate;
+/// use imscore_sip::{Method, Request, StatusCode};
+///
+/// let login = Login::new("alice", "secret").with_realm("ims.example");
+/// let mut invite = Request::new(&Method::Invite, "sip:bob@ims.example");
+/// let ask = |realm| Question::new(realm, "84a4cc", Algorithm::Sha256).to_challenge();
+/// let asked = |realm| invite.reply(StatusCode::PROXY_AUTHENTICATION_REQUIRED).with(ProxyAuthenticate(ask(realm)));
+/// let (ours, strangers) = (asked("ims.example"), asked("far.example"));
+/// assert_eq!(login.authorize(&mut invite, &strangers, "f2a4", 1), Err(Unanswerable::Realm));
+/// assert_eq!(login.authorize(&mut invite, &ours, "f2a4", 1), Ok(()));
+/// assert!(invite.headers.contains("Proxy-Authorization"));
+/// ```
 #[derive(Clone)]
 pub struct Login {
     username: String,

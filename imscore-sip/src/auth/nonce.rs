@@ -21,6 +21,24 @@ const RANDOM: usize = 6;
 const MAC: usize = 12;
 
 /// Issues nonces and knows its own: 48 hexadecimal digits each.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::Now;
+/// use imscore_sip::auth::{Denied, Nonce, NonceUse, Nonces};
+///
+/// let now = Now { monotonic: Instant::now(), wall: 1_700_000_000_000 };
+/// let nonces = Nonces::new([7; 16], Duration::from_secs(300));
+/// let text = nonces.issue("ims.example", None, 42, now);
+/// let nonce: Option<Nonce> = nonces.read(&text, "ims.example", None);
+/// assert!(nonce.is_some_and(|nonce| nonces.is_fresh(nonce, now)));
+/// assert!(nonces.read(&text, "far.example", None).is_none());
+///
+/// let mut counts = NonceUse::default();
+/// assert_eq!(counts.take(Some(1)), Ok(()));
+/// assert_eq!(counts.take(Some(1)), Err(Denied::Replayed));
+/// ```
 #[derive(Clone)]
 pub struct Nonces {
     key: [u8; 16],

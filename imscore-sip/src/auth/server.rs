@@ -49,6 +49,23 @@ enum Asks {
 }
 
 /// Who a request says it is from, before that is proved.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::auth::{Authenticator, Claim, Denied, Login, Nonces};
+/// use imscore_sip::{Method, Now, Request};
+///
+/// let now = Now { monotonic: Instant::now(), wall: 1_700_000_000_000 };
+/// let registrar = Authenticator::registrar("ims.example", Nonces::new([7; 16], Duration::from_secs(300)));
+/// let mut register = Request::new(&Method::Register, "sip:ims.example");
+/// let asked = registrar.refuse(&register, Denied::Missing, 42, now);
+/// Login::new("alice", "secret").authorize(&mut register, &asked, "f2a4", 1)?;
+/// // Whose secret is to be fetched:
+/// let claim: Claim = registrar.claim(&register)?;
+/// assert_eq!(claim.username, "alice");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {

@@ -37,6 +37,34 @@ pub struct Answer<'a> {
 }
 
 /// What an answer must be an answer to, and the secret that it must prove.
+///
+/// ```
+/// use imscore_sip::Method;
+/// use imscore_sip::auth::{
+///     Algorithm, Answer, Denied, Expected, Ha1, Login, Qop, Question, Remedy, Verified, ha1,
+/// };
+///
+/// let challenge = Question::new("ims.example", "84a4cc", Algorithm::Md5).to_challenge();
+/// let question = Question::read(&challenge)?;
+/// let phone = Login::new("alice", "secret");
+/// let credentials = phone.answer(&question, &Method::Register, "sip:ims.example", b"", "f2a4", 1)?;
+///
+/// let secret: Ha1 = ha1("alice", "ims.example", "secret", Algorithm::Md5);
+/// let expected = Expected {
+///     realm: "ims.example",
+///     nonce: "84a4cc",
+///     algorithm: Algorithm::Md5,
+///     qop: &[Qop::Auth],
+///     method: &Method::Register,
+///     uri: Some("sip:ims.example"),
+///     body: b"",
+///     ha1: &secret,
+/// };
+/// let verified: Verified = Answer::read(credentials.params().iter())?.verify(&expected)?;
+/// assert_eq!((verified.username.as_str(), verified.nonce_count), ("alice", Some(1)));
+/// assert_eq!(Denied::WrongPassword.remedy(), Remedy::Refuse(imscore_sip::StatusCode::FORBIDDEN));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The realm of the challenge.

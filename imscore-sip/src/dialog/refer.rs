@@ -7,6 +7,19 @@ use crate::message::{Method, Request, StatusCode};
 use crate::uri::Uri;
 
 /// What a REFER asks for.
+///
+/// ```
+/// use imscore_sip::dialog::Refer;
+/// use imscore_sip::{Method, Request, StatusCode};
+///
+/// let mut request = Request::new(&Method::Refer, "sip:bob@ims.example");
+/// request.headers.push_raw("Refer-To", b"<sip:carol@ims.example>");
+/// let refer = Refer::of_request(&request)?;
+/// assert_eq!((refer.target.as_str(), refer.method), ("sip:carol@ims.example", Method::Invite));
+/// assert!(refer.subscribes);
+/// assert_eq!(Refer::progress(Refer::report(StatusCode::RINGING).as_bytes()), Some(StatusCode::RINGING));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Refer {
     /// Whom to send a request to. Headers in the URI are taken off: nobody's text makes headers of ours.

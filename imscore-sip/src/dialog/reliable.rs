@@ -6,6 +6,26 @@ use crate::message::{Method, Request, Response};
 
 /// The side that answers: numbers its reliable responses, keeps the one that waits for its PRACK, and sends no other before
 /// that has come (RFC 3262 §3).
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::dialog::{Received, Reliable, Repetition};
+/// use imscore_sip::header::CSeq;
+/// use imscore_sip::{Method, Request, StatusCode};
+///
+/// let cseq = CSeq { number: 1, method: Method::Invite };
+/// let invite = Request::new(&Method::Invite, "sip:bob@ims.example").with(cseq);
+/// let mut callee = Reliable::new(41);
+/// let repetition = Repetition::new(Duration::from_millis(500), None, Instant::now());
+/// let ringing = callee.send(&invite.reply(StatusCode::RINGING), repetition).ok_or("one waits")?;
+///
+/// let rack = Received::default().next(&ringing).ok_or("not reliable")?;
+/// assert_eq!(rack.response, 42);
+/// let prack = Request::new(&Method::Prack, "sip:bob@192.0.2.2").with(rack);
+/// assert!(callee.acknowledge(&prack));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Reliable {
     next: u32,

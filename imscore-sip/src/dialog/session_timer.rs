@@ -29,6 +29,20 @@ pub struct Terms {
 }
 
 /// An interval that two sides have agreed on.
+///
+/// ```
+/// use imscore_sip::dialog::{Refreshes, SessionTimer, Terms, TooSmall};
+/// use imscore_sip::header::{SessionExpires, Supported};
+/// use imscore_sip::{Method, Request, StatusCode};
+///
+/// let invite = Request::new(&Method::Invite, "sip:bob@ims.example");
+/// let eager = invite.with(Supported("timer".into())).with(SessionExpires { seconds: 60, refresher: None });
+/// let refused: Result<Option<SessionTimer>, TooSmall> = Terms::new(1_800, 90).answer(&eager);
+/// assert_eq!(refused.map_err(|small| small.reply(&eager).status()), Err(StatusCode::SESSION_INTERVAL_TOO_SMALL));
+///
+/// let timer = SessionTimer { seconds: 1_800, refreshes: Refreshes::Us };
+/// assert_eq!(timer.acts_after().as_secs(), 900);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionTimer {
     /// Seconds that the session lives without a refresh.

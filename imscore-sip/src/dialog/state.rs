@@ -31,6 +31,20 @@ pub struct Dialog {
 }
 
 /// A request is older than one that was served, and gets 500 (RFC 3261 §12.2.2).
+///
+/// ```
+/// use imscore_sip::dialog::{Dialog, OutOfOrder};
+/// use imscore_sip::{Message, Method};
+///
+/// let invite = "INVITE sip:bob@ims.example SIP/2.0\r\nFrom: <sip:alice@ims.example>;tag=a\r\nCSeq: 7 INVITE\r\n\
+///               To: <sip:bob@ims.example>\r\nCall-ID: 1\r\nContact: <sip:alice@192.0.2.1>\r\n\r\n";
+/// let Message::Request(invite) = Message::parse(invite.into())? else { panic!("a request") };
+/// let mut bob = Dialog::of_request(&invite, "b")?;
+/// let earlier = imscore_sip::header::CSeq { number: 6, method: Method::Info };
+/// let info = imscore_sip::Request::new(&Method::Info, "sip:bob@192.0.2.2").with(earlier);
+/// assert_eq!(bob.receive(&info), Err(OutOfOrder));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("CSeq is not above that of an earlier request")]
 pub struct OutOfOrder;

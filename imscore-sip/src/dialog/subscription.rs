@@ -50,6 +50,21 @@ impl Again {
 }
 
 /// The side that wants to know.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::dialog::{Again, Subscriber, Subscription};
+/// use imscore_sip::header::SubscriptionState;
+///
+/// let now = Instant::now();
+/// let mut subscriber = Subscriber::new(Duration::from_secs(32), now);
+/// assert_eq!(subscriber.state(), Subscription::Waiting);
+/// let active = SubscriptionState::new("active").with_param("expires", "3600");
+/// assert_eq!(subscriber.notified(&active, now), None);
+/// assert_eq!(subscriber.refresh_at(now), now + Duration::from_secs(3_000));
+/// assert_eq!(subscriber.notified(&SubscriptionState::terminated("rejected"), now), Some(Again::Never));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Subscriber {
     state: Subscription,
@@ -108,6 +123,21 @@ pub(crate) fn before_end(left: Duration) -> Duration {
 }
 
 /// The side that knows.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::dialog::{Notifier, Refused, Subscription};
+/// use imscore_sip::header::Expires;
+/// use imscore_sip::{Method, Request};
+///
+/// let (now, hour, minute) = (Instant::now(), Duration::from_secs(3_600), Duration::from_secs(60));
+/// let subscribe = |seconds| Request::new(&Method::Subscribe, "sip:bob@ims.example").with(Expires(seconds));
+/// let mut notifier = Notifier::new(&subscribe(600), Subscription::Active, minute, hour, now)?;
+/// assert_eq!(notifier.report(now).to_string(), "active;expires=600");
+/// assert_eq!(notifier.refresh(&subscribe(10), minute, hour, now), Err(Refused::TooBrief(60)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Notifier {
     state: Subscription,

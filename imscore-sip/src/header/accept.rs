@@ -8,6 +8,17 @@ use crate::parse::params::push_token;
 
 parameterised! {
     /// A media type that the sender reads, `application/sdp`, or a range, `text/*`, `*/*` (RFC 3261 §20.1).
+    ///
+    /// ```
+    /// use imscore_sip::header::{Accept, AcceptEncoding, AcceptLanguage, TypedHeader};
+    ///
+    /// let accept = Accept::decode(&"application/*;q=0.5".into())?;
+    /// assert!(accept.covers("application/sdp"));
+    /// assert_eq!(accept.q(), Some(500));
+    /// assert!(AcceptLanguage::new("en").covers("en-GB"));
+    /// assert_eq!(AcceptEncoding::new("gzip").with_param("q", "0.8").to_string(), "gzip;q=0.8");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     Accept ACCEPT list: true head: grammar::media_type;
     /// A coding of bodies that the sender undoes, `gzip`, `identity` or `*` (RFC 3261 §20.2).
     AcceptEncoding ACCEPT_ENCODING list: true head: grammar::token;

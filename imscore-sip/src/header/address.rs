@@ -96,12 +96,51 @@ addresses! {
     /// A hop that a request is to take (RFC 3261 §20.34).
     Route ROUTE list: true bare: !BARE;
     /// A hop that wants to stay on the way of a dialog (RFC 3261 §20.30).
+    ///
+    /// ```
+    /// use imscore_sip::header::{Path, RecordRoute, Route, ServiceRoute};
+    /// use imscore_sip::uri::SipUri;
+    /// use imscore_sip::{Method, Request};
+    ///
+    /// let pcscf: SipUri = "sip:pcscf.ims.example;lr".parse()?;
+    /// let mut register = Request::new(&Method::Register, "sip:ims.example");
+    /// register.headers.push_front(&Path::new(pcscf.clone()));
+    /// assert_eq!(register.headers.raw("Path"), Some(&b"<sip:pcscf.ims.example;lr>"[..]));
+    ///
+    /// let mut invite = Request::new(&Method::Invite, "sip:bob@ims.example");
+    /// invite.headers.push_raw("Route", b"<sip:pcscf.ims.example;lr>, <sip:scscf.ims.example;lr>");
+    /// assert!(invite.headers.pop_front::<Route>());
+    /// assert_eq!(invite.headers.all::<Route>()?.len(), 1);
+    /// invite.headers.push_front(&RecordRoute::new(pcscf));
+    /// // What the S-CSCF says in its 200 is the Route of the phone's requests.
+    /// let service_route = ServiceRoute::new("sip:orig@scscf.ims.example;lr".parse::<SipUri>()?);
+    /// assert!(service_route.sip().is_some_and(|hop| hop.is_lr()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     RecordRoute RECORD_ROUTE list: true bare: !BARE;
     /// A hop between a registrar and a registered phone (RFC 3327 §4).
     Path PATH list: true bare: !BARE;
     /// A hop that requests of a registered phone are to take (RFC 3608 §5).
     ServiceRoute SERVICE_ROUTE list: true bare: !BARE;
     /// Who sent a request, by the word of the trust domain (RFC 3325 §9.1).
+    ///
+    /// ```
+    /// use imscore_sip::header::{PAssertedIdentity, PAssociatedUri, PCalledPartyId, PPreferredIdentity};
+    /// use imscore_sip::{Method, Request, Uri};
+    ///
+    /// let alice: Uri = "sip:alice@ims.example".parse()?;
+    /// let mut invite = Request::new(&Method::Invite, "sip:bob@ims.example").with(PPreferredIdentity::new(alice));
+    /// // A P-CSCF puts in who it is, and takes out what the phone wishes.
+    /// let wish: PPreferredIdentity = invite.headers.first()?;
+    /// invite.headers.set(&PAssertedIdentity(wish.0));
+    /// invite.headers.remove("P-Preferred-Identity");
+    /// assert_eq!(invite.headers.raw("P-Asserted-Identity"), Some(&b"<sip:alice@ims.example>"[..]));
+    ///
+    /// let number: Uri = "tel:+12015550123".parse()?;
+    /// assert_eq!(PAssociatedUri::new(number.clone()).to_string(), "<tel:+12015550123>");
+    /// assert_eq!(PCalledPartyId::new(number.clone()).uri(), &number);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     PAssertedIdentity P_ASSERTED_IDENTITY list: true bare: BARE;
     /// As whom a phone wants to be asserted (RFC 3325 §9.2).
     PPreferredIdentity P_PREFERRED_IDENTITY list: true bare: BARE;
@@ -110,8 +149,31 @@ addresses! {
     /// The identity that a request was for before it was retargeted to a contact (RFC 7315 §4.2).
     PCalledPartyId P_CALLED_PARTY_ID list: false bare: !BARE;
     /// Whom a request is served for, and in which half of the call (RFC 5502 §6).
+    ///
+    /// ```
+    /// use imscore_sip::Uri;
+    /// use imscore_sip::header::{PServedUser, SessionCase};
+    ///
+    /// let user = PServedUser::new("sip:bob@ims.example".parse::<Uri>()?).with_session(SessionCase::Terminating, true);
+    /// assert_eq!(user.to_string(), "<sip:bob@ims.example>;sescase=term;regstate=reg");
+    /// assert_eq!((user.session_case(), user.is_registered()), (Some(SessionCase::Terminating), Some(true)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     PServedUser P_SERVED_USER list: false bare: BARE;
     /// Whom to call (RFC 3515 §2.1).
+    ///
+    /// ```
+    /// use imscore_sip::Uri;
+    /// use imscore_sip::header::{ReferTo, ReferredBy, ReplyTo, TypedHeader};
+    ///
+    /// let refer_to = ReferTo::decode(&"<sip:carol@ims.example?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>".into())?;
+    /// assert_eq!(refer_to.method(), "INVITE");
+    /// assert_eq!(refer_to.replaces().and_then(|replaces| replaces.to_tag().map(str::to_owned)).as_deref(), Some("b"));
+    /// let alice: Uri = "sip:alice@ims.example".parse()?;
+    /// assert_eq!(ReferredBy::new(alice.clone()).to_string(), "<sip:alice@ims.example>");
+    /// assert_eq!(ReplyTo::new(alice).to_string(), "<sip:alice@ims.example>");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ReferTo REFER_TO list: false bare: BARE;
     /// Who asked for the call (RFC 3892 §3).
     ReferredBy REFERRED_BY list: false bare: BARE;
@@ -120,6 +182,18 @@ addresses! {
     /// A target that a request had (RFC 7044 §5).
     HistoryInfo HISTORY_INFO list: true bare: !BARE;
     /// Who diverted a call (RFC 5806).
+    ///
+    /// ```
+    /// use imscore_sip::Uri;
+    /// use imscore_sip::header::{Diversion, To, TypedHeader};
+    ///
+    /// let diversion = Diversion::decode(&"<sip:bob@ims.example>;reason=user-busy;counter=2".into())?;
+    /// assert_eq!((diversion.reason().as_deref(), diversion.counter()), (Some("user-busy"), Some(2)));
+    /// let to = To::new("sip:bob@ims.example".parse::<Uri>()?).with_tag("314");
+    /// assert_eq!(to.tag(), Some("314"));
+    /// assert_eq!(to.uri(), diversion.uri());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     Diversion DIVERSION list: true bare: !BARE;
 }
 

@@ -6,6 +6,15 @@ use crate::parse::grammar;
 
 parameterised! {
     /// How the caller wants the call answered, or how it was (RFC 5373).
+    ///
+    /// ```
+    /// use imscore_sip::header::{AnswerMode, PAnswerState, PrivAnswerMode};
+    ///
+    /// let push_to_talk = AnswerMode::new("Auto").with_param("require", None);
+    /// assert!(push_to_talk.is_auto() && push_to_talk.is_required());
+    /// assert!(!PrivAnswerMode::new("Manual").is_auto());
+    /// assert!(PAnswerState::new("Confirmed").is_confirmed());
+    /// ```
     AnswerMode ANSWER_MODE list: false head: grammar::token;
     /// As Answer-Mode, of a caller with the right to override what the called one has set (RFC 5373).
     PrivAnswerMode PRIV_ANSWER_MODE list: false head: grammar::token;

@@ -115,6 +115,29 @@ macro_rules! schemes {
 
 schemes! {
     /// What a client answers a challenge with.
+    ///
+    /// ```
+    /// use imscore_sip::header::{
+    ///     Authorization, Challenge, Credentials, ParamList, ProxyAuthenticate, ProxyAuthorization,
+    ///     WwwAuthenticate,
+    /// };
+    /// use imscore_sip::{Method, Request, StatusCode};
+    ///
+    /// let challenge = Challenge::new("Digest").with_quoted("realm", "ims.example").with_quoted("nonce", "84a4cc");
+    /// let register = Request::new(&Method::Register, "sip:ims.example");
+    /// let refused = register.reply(StatusCode::UNAUTHORIZED).with(WwwAuthenticate(challenge.clone()));
+    /// let asked: WwwAuthenticate = refused.headers.first()?;
+    /// assert_eq!(asked.param("realm").as_deref(), Some("ims.example"));
+    /// assert_eq!(ProxyAuthenticate(challenge).scheme(), "Digest");
+    ///
+    /// let credentials = Credentials::build("Digest", |params: &mut ParamList| {
+    ///     params.push_quoted("username", "alice@ims.example");
+    ///     params.push("nc", "00000001");
+    /// });
+    /// assert_eq!(Authorization(credentials.clone()).to_string(), "Digest username=\"alice@ims.example\", nc=00000001");
+    /// assert!(ProxyAuthorization(credentials).is_digest());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     Credentials
     /// What a server asks a client to prove itself with.
     Challenge

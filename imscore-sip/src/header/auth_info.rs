@@ -69,6 +69,16 @@ macro_rules! infos {
 
 infos! {
     /// Of a user agent server or registrar (RFC 3261 §20.6).
+    ///
+    /// ```
+    /// use imscore_sip::header::{AuthenticationInfo, ProxyAuthenticationInfo, TypedHeader};
+    ///
+    /// let info = AuthenticationInfo::decode(&"nextnonce=\"47364c\", qop=auth, rspauth=\"6629fa\"".into())?;
+    /// assert_eq!(info.next_nonce().as_deref(), Some("47364c"));
+    /// assert_eq!(info.response_auth().as_deref(), Some("6629fa"));
+    /// assert!(ProxyAuthenticationInfo::decode(&"nextnonce=\"1\"".into())?.response_auth().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     AuthenticationInfo AUTHENTICATION_INFO;
     /// Of a proxy (RFC 7615).
     ProxyAuthenticationInfo PROXY_AUTHENTICATION_INFO;

@@ -16,6 +16,16 @@ parameterised! {
     /// Features of the contact that the caller wants (RFC 3841 §9.2).
     AcceptContact ACCEPT_CONTACT list: true head: grammar::star;
     /// Features of a contact that the caller does not want (RFC 3841 §9.2).
+    ///
+    /// ```
+    /// use imscore_sip::header::{RejectContact, RequestDisposition, TypedHeader};
+    ///
+    /// let reject = RejectContact::default().with_param("actor", "msg-taker");
+    /// let features: Vec<_> = reject.features().collect();
+    /// assert_eq!(features, [("actor", Some("msg-taker"))]);
+    /// assert!(RequestDisposition::decode(&"no-fork".into())?.is("No-Fork"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     RejectContact REJECT_CONTACT list: true head: grammar::star;
 }
 

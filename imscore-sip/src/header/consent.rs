@@ -6,6 +6,19 @@ use super::address::{BARE, addresses};
 
 addresses! {
     /// A recipient that has not given its consent (RFC 5360).
+    ///
+    /// ```
+    /// use imscore_sip::header::{PRefusedUriList, PermissionMissing, TriggerConsent, TypedHeader};
+    /// use imscore_sip::Uri;
+    ///
+    /// let consent = TriggerConsent::decode(&"sip:123@relay.example;target-uri=\"sip:bob@ims.example\"".into())?;
+    /// assert_eq!(consent.target_uri().as_deref(), Some("sip:bob@ims.example"));
+    /// let bob: Uri = "sip:bob@ims.example".parse()?;
+    /// assert_eq!(PermissionMissing::new(bob).to_string(), "<sip:bob@ims.example>");
+    /// let refused = PRefusedUriList::decode(&"sip:list@ims.example;members=\"<cid:1@ims.example>\"".into())?;
+    /// assert!(refused.members().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     PermissionMissing PERMISSION_MISSING list: true bare: BARE;
     /// Where to ask for the consent of a recipient (RFC 5360).
     TriggerConsent TRIGGER_CONSENT list: true bare: BARE;

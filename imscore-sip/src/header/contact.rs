@@ -18,8 +18,10 @@ use crate::uri::{SipUri, Uri};
 /// let phone = Contact::decode(&text.into())?;
 /// assert_eq!((phone.q(), phone.expires(), phone.reg_id()), (Some(500), Some(600), Some(1)));
 /// assert_eq!(phone.instance().as_deref(), Some("urn:uuid:1"));
-/// assert_eq!(Contact::new(phone.uri().expect("an address").clone()).with_expires(60).to_string(),
-///     "<sip:alice@192.0.2.7:5072;ob>;expires=60");
+/// assert_eq!(
+///     Contact::new(phone.uri().expect("an address").clone()).with_expires(60).to_string(),
+///     "<sip:alice@192.0.2.7:5072;ob>;expires=60"
+/// );
 /// # Ok::<(), imscore_sip::header::HeaderError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -10,6 +10,23 @@ use crate::parse::params::push_token;
 
 parameterised! {
     /// What the body is: `application/sdp`, `multipart/mixed;boundary=…` (RFC 3261 §20.15).
+    ///
+    /// ```
+    /// use imscore_sip::header::{
+    ///     ContentDisposition, ContentEncoding, ContentId, ContentLanguage, ContentLength, ContentType,
+    ///     MimeVersion, TypedHeader,
+    /// };
+    ///
+    /// let mixed = ContentType::decode(&"multipart/mixed;boundary=\"b1\"".into())?;
+    /// assert!(mixed.is_multipart() && mixed.is("Multipart/Mixed"));
+    /// assert_eq!(mixed.boundary().as_deref(), Some("b1"));
+    /// assert!(ContentDisposition::new("render").with_param("handling", "optional").is_optional());
+    /// assert!(ContentId::decode(&"<1@ims.example>".into())?.is_named_by("cid:1@ims.example"));
+    /// assert!(ContentEncoding::from("gzip").is("GZIP") && ContentLanguage::from("fr").is("FR"));
+    /// assert_eq!(ContentLength::decode(&"0142".into())?.0, 142);
+    /// assert_eq!(MimeVersion::ONE.to_string(), "1.0");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ContentType CONTENT_TYPE list: false head: grammar::media_type;
     /// What the body is for: `session`, `render;handling=optional` (RFC 3261 §20.11).
     ContentDisposition CONTENT_DISPOSITION list: false head: grammar::token;

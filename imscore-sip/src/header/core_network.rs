@@ -10,6 +10,22 @@ use crate::parse::grammar::{self, gen_value_or_uri};
 parameterised! {
     /// What a node needs to reach a user again after another has failed: `noresponse`, or an identity of the user (TS
     /// 24.229 §7.2.11).
+    ///
+    /// ```
+    /// use imscore_sip::header::{
+    ///     CellularNetworkInfo, PriorityShare, PriorityVerstat, ResourceShare, ResponseSource, RestorationInfo,
+    ///     TypedHeader,
+    /// };
+    ///
+    /// assert!(RestorationInfo::decode(&"noresponse".into())?.is_no_response());
+    /// let cell = "3GPP-E-UTRAN-FDD;utran-cell-id-3gpp=2420100010b;cell-info-age=12";
+    /// let cell = CellularNetworkInfo::decode(&cell.into())?;
+    /// assert_eq!((cell.access(), cell.age()), ("3GPP-E-UTRAN-FDD", Some(12)));
+    /// assert_eq!(ResourceShare::new("media-sharing").share(), "media-sharing");
+    /// assert_eq!(ResponseSource::new("p-cscf.orig").to_string(), "fe=<urn:3gpp:fe:p-cscf.orig>");
+    /// assert!(PriorityShare::from("allowed").is("Allowed") && PriorityVerstat::from("Passed").is("passed"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     RestorationInfo RESTORATION_INFO list: false head: grammar::token_or_quoted;
     /// Whether sessions of a user may share the resources of its access: `supported`, `media-sharing`,
     /// `no-media-sharing` (TS 24.229 §7.2.13).
@@ -29,6 +45,16 @@ token_headed! {
 
 only_params! {
     /// What a transit network has to say about charging (TS 24.229 §7.2.12).
+    ///
+    /// ```
+    /// use imscore_sip::header::{DcInfo, RelayedCharge, ServiceInteractInfo, TypedHeader};
+    ///
+    /// let charge = RelayedCharge::decode(&"icid-value=1;transit-ioi=a.example".into())?;
+    /// assert_eq!(charge.param("transit-ioi").as_deref(), Some("a.example"));
+    /// assert!(ServiceInteractInfo::decode(&"x=1".into())?.without_param("x").params().is_empty());
+    /// assert_eq!(DcInfo::decode(&"x=1".into())?.with_param("y", "2").to_string(), "x=1;y=2");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     RelayedCharge RELAYED_CHARGE list: false value: grammar::gen_value;
     /// Services that were carried out and those to stay away from (TS 24.229 §7.2.14).
     ServiceInteractInfo SERVICE_INTERACT_INFO list: true value: grammar::gen_value;

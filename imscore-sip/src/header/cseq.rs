@@ -9,6 +9,15 @@ use crate::message::Method;
 use crate::parse::grammar;
 
 /// The place of a request in its dialog, and its method.
+///
+/// ```
+/// use imscore_sip::Method;
+/// use imscore_sip::header::{CSeq, TypedHeader};
+///
+/// let cseq = CSeq::decode(&"4711 INVITE".into())?;
+/// assert_eq!(cseq, CSeq { number: 4_711, method: Method::Invite });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CSeq {
     /// Below 2^31 (RFC 3261 §8.1.1.5).

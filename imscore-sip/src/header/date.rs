@@ -12,6 +12,15 @@ use crate::now::Now;
 use crate::parse::grammar::{self, delta_seconds, sws};
 
 /// A moment: seconds since 1970-01-01T00:00:00Z, up to the year 9999.
+///
+/// ```
+/// use imscore_sip::header::{Date, RetryAfter, TypedHeader};
+///
+/// let date = Date::decode(&"Sat, 13 Nov 2010 23:29:00 GMT".into())?;
+/// assert_eq!(date, Date(1_289_690_940));
+/// assert_eq!(RetryAfter::decode(&"18000;duration=3600".into())?, RetryAfter(18_000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Date(pub u64);
 

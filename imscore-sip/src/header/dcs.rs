@@ -26,6 +26,22 @@ words! {
 
 parameterised! {
     /// What ties the billing of a call together: `correlation/element@domain` and who pays (RFC 5503).
+    ///
+    /// ```
+    /// use imscore_sip::Uri;
+    /// use imscore_sip::header::{
+    ///     PDcsBillingInfo, PDcsLaes, PDcsOsps, PDcsRedirect, PDcsTracePartyId, TypedHeader,
+    /// };
+    ///
+    /// let billing = PDcsBillingInfo::decode(&"1a2b/3c@bill.example".into())?;
+    /// assert_eq!((billing.correlation_id(), billing.financial_entity()), ("1a2b", "3c@bill.example"));
+    /// assert_eq!(PDcsLaes::decode(&"laes.example:5060".into())?.signalling(), "laes.example:5060");
+    /// let called: Uri = "sip:bob@ims.example".parse()?;
+    /// assert_eq!(PDcsRedirect::new(&called).with_param("count", "2").called()?, called);
+    /// assert!(PDcsOsps::from("BLV").is("blv"));
+    /// assert_eq!(PDcsTracePartyId::new(called.clone()).uri(), &called);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     PDcsBillingInfo P_DCS_BILLING_INFO list: false head: billing;
     /// Where what the law wants of a call is to go (RFC 5503).
     PDcsLaes P_DCS_LAES list: false head: grammar::host_port;

@@ -11,6 +11,16 @@ parameterised! {
     /// The dialog that an INVITE is to take the place of (RFC 3891).
     Replaces REPLACES list: false head: call_id;
     /// The dialog that an INVITE is to be put together with (RFC 3911).
+    ///
+    /// ```
+    /// use imscore_sip::header::{CallId, Join, TargetDialog};
+    ///
+    /// let call = CallId::new("a84b@pc33");
+    /// let join = Join::new(&call, "to", "from");
+    /// assert_eq!((join.call_id(), join.to_tag(), join.from_tag()), ("a84b@pc33", Some("to"), Some("from")));
+    /// let target = TargetDialog::new(&call, "local", "remote");
+    /// assert_eq!(target.to_string(), "a84b@pc33;local-tag=local;remote-tag=remote");
+    /// ```
     Join JOIN list: false head: call_id;
     /// The dialog whose peer a request comes from, which shows that it may (RFC 4538).
     TargetDialog TARGET_DIALOG list: false head: call_id;

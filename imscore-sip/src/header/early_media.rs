@@ -6,6 +6,16 @@ use crate::sdp::Direction;
 
 words! {
     /// Which way early media may flow, `gated`, or `supported` in a request (RFC 5009).
+    ///
+    /// ```
+    /// use imscore_sip::header::{PEarlyMedia, PMediaAuthorization, TypedHeader};
+    /// use imscore_sip::sdp::Direction;
+    ///
+    /// assert_eq!(PEarlyMedia::from("sendrecv").direction(), Some(Direction::SendRecv));
+    /// assert_eq!(PEarlyMedia::from("supported").direction(), None);
+    /// assert!(PMediaAuthorization::decode(&"3f2a".into())?.is("3F2A"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     PEarlyMedia P_EARLY_MEDIA list: true rule: grammar::token, same: str::eq_ignore_ascii_case;
     /// A token of a policy server, in base 16, that lets a phone have its media (RFC 3313).
     PMediaAuthorization P_MEDIA_AUTHORIZATION list: true rule: grammar::hexadecimal, same: str::eq_ignore_ascii_case;

@@ -5,6 +5,14 @@ use crate::parse::grammar;
 
 words! {
     /// The version that a server has given what was published (RFC 3903).
+    ///
+    /// ```
+    /// use imscore_sip::header::{SipETag, SipIfMatch, SuppressIfMatch};
+    ///
+    /// let published = SipETag::from("dx200xyz");
+    /// assert!(SipIfMatch::from("dx200xyz").is(&published.0));
+    /// assert!(SuppressIfMatch::from("*").suppresses(&published));
+    /// ```
     SipETag SIP_ETAG list: false rule: grammar::token, same: str::eq;
     /// The version that a PUBLISH refreshes, changes or removes (RFC 3903).
     SipIfMatch SIP_IF_MATCH list: false rule: grammar::token, same: str::eq;

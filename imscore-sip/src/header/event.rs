@@ -8,6 +8,18 @@ use crate::parse::grammar::{self, delta_seconds};
 
 parameterised! {
     /// What is subscribed to: `reg`, `presence;id=1` (RFC 6665 §8.2.1).
+    ///
+    /// ```
+    /// use imscore_sip::header::{AllowEvents, Event, SubscriptionState, TypedHeader};
+    ///
+    /// let event = Event::decode(&"reg;id=7".into())?;
+    /// assert_eq!((event.package(), event.id().as_deref()), ("reg", Some("7")));
+    /// let state = SubscriptionState::decode(&"active;expires=3600".into())?;
+    /// assert_eq!((state.state(), state.expires()), ("active", Some(3_600)));
+    /// assert!(SubscriptionState::terminated("noresource").is_terminated());
+    /// assert!(AllowEvents::from("presence").is("presence"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     Event EVENT list: false head: grammar::token;
     /// Where a subscription stands (RFC 6665 §8.2.3).
     SubscriptionState SUBSCRIPTION_STATE list: false head: grammar::token;

@@ -5,6 +5,14 @@ use crate::parse::grammar;
 
 parameterised! {
     /// What one hop can do.
+    ///
+    /// ```
+    /// use imscore_sip::header::FeatureCaps;
+    ///
+    /// let caps = FeatureCaps::default().with_param("+g.3gpp.srvcc", None);
+    /// assert!(caps.has("+g.3gpp.srvcc"));
+    /// assert_eq!(caps.to_string(), "*;+g.3gpp.srvcc");
+    /// ```
     FeatureCaps FEATURE_CAPS list: true head: grammar::star;
 }
 

@@ -22,6 +22,18 @@ words! {
 }
 
 /// A signed token, `digest;info=<https://…>;alg=ES256;ppt=shaken` (RFC 8224 §4).
+///
+/// ```
+/// use imscore_sip::header::{AttestationInfo, Identity, OriginationId, TypedHeader};
+///
+/// let signed = Identity::decode(&"..c2ln;info=<https://cert.example/1>;ppt=shaken".into())?;
+/// assert!(signed.is_compact());
+/// assert_eq!(signed.info(), Some("https://cert.example/1"));
+/// assert_eq!((signed.algorithm().as_ref(), signed.passport_type().as_deref()), ("ES256", Some("shaken")));
+/// assert!(AttestationInfo::from("A").is("a"));
+/// assert!(OriginationId::from("f81d4fae-7dec-11d0-a765-00a0c91e6bf6").is("F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Identity {
     text: ByteString,

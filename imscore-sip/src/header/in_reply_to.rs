@@ -7,6 +7,14 @@ use bytestring::ByteString;
 use super::{CallId, Checked, HeaderError, Name, TypedHeader, decode};
 
 /// The Call-ID of a call that this one returns.
+///
+/// ```
+/// use imscore_sip::header::{CallId, InReplyTo, TypedHeader};
+///
+/// let answered = InReplyTo::decode(&"70710@ims.example".into())?;
+/// assert_eq!(answered, InReplyTo(CallId::new("70710@ims.example")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InReplyTo(pub CallId);
 

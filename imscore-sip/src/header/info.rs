@@ -9,6 +9,16 @@ addresses! {
     /// What a phone is to ring with, or be rung back with (RFC 3261 §20.4).
     AlertInfo ALERT_INFO list: true bare: !BARE, nameless: true;
     /// More about whoever calls or is called (RFC 3261 §20.9).
+    ///
+    /// ```
+    /// use imscore_sip::header::{AlertInfo, CallInfo, ErrorInfo, TypedHeader};
+    ///
+    /// let info = CallInfo::decode(&"<https://ims.example/alice.jpg>;purpose=icon".into())?;
+    /// assert_eq!(info.purpose().as_deref(), Some("icon"));
+    /// assert_eq!(AlertInfo::decode(&"<urn:alert:service:normal>".into())?.uri().as_str(), "urn:alert:service:normal");
+    /// assert!(ErrorInfo::decode(&"<sip:busy@announce.example>".into())?.sip().is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     CallInfo CALL_INFO list: true bare: !BARE, nameless: true;
     /// More about an error (RFC 3261 §20.18).
     ErrorInfo ERROR_INFO list: true bare: !BARE, nameless: true;

@@ -5,6 +5,13 @@ use crate::parse::grammar;
 
 parameterised! {
     /// The package that an INFO belongs to (RFC 6086).
+    ///
+    /// ```
+    /// use imscore_sip::header::{InfoPackage, RecvInfo};
+    ///
+    /// let package = InfoPackage::new("g.3gpp.ussd");
+    /// assert_eq!(RecvInfo::new("g.3gpp.ussd").package(), package.package());
+    /// ```
     InfoPackage INFO_PACKAGE list: false head: grammar::token;
     /// A package that the sender takes INFO requests of (RFC 6086). An empty header says that it takes none.
     RecvInfo RECV_INFO list: true head: grammar::token;

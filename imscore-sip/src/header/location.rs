@@ -11,6 +11,18 @@ use crate::parse::params::push_quoted;
 
 addresses! {
     /// Where the location stands: a part of the body, `<cid:…>`, or at a server (RFC 6442 §4.1).
+    ///
+    /// ```
+    /// use imscore_sip::header::{AlertMsgError, Geolocation, GeolocationError, GeolocationRouting, TypedHeader};
+    ///
+    /// let location = Geolocation::decode(&"<cid:1@ims.example>".into())?;
+    /// assert_eq!(location.content_id(), Some("1@ims.example"));
+    /// assert!(GeolocationRouting::from("yes").is_allowed());
+    /// let error = GeolocationError::new(100, "Cannot Process Location");
+    /// assert_eq!(error.to_string(), "100;code=\"Cannot Process Location\"");
+    /// assert_eq!(AlertMsgError::new(104, "x").code(), 104);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     Geolocation GEOLOCATION list: true bare: !BARE, nameless: true;
 }
 

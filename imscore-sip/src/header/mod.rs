@@ -8,7 +8,8 @@
 //!
 //! ```
 //! use imscore_sip::header::{
-//!     AcceptContact, CallId, PAccessNetworkInfo, Reason, Replaces, SecurityServer, SessionId, TypedHeader, UserToUser,
+//!     AcceptContact, CallId, PAccessNetworkInfo, Reason, Replaces, SecurityServer, SessionId, TypedHeader,
+//!     UserToUser,
 //! };
 //! use imscore_sip::{Message, Method, Request};
 //!
@@ -17,7 +18,9 @@
 //! invite.headers.push(&UserToUser::hex(b"\x04\xff").with_param("purpose", "isdn-uui"));
 //! invite.headers.push(&AcceptContact::default().with_param("audio", None).with_param("require", None));
 //! invite.headers.push(&Reason::new("Q.850", 16).with_text("over \"and\" out\r\n"));
-//! invite.headers.push_raw("Session-ID", b"ab30317f1a784dc48ff824d0d3715d86;remote=00000000000000000000000000000000");
+//! invite
+//!     .headers
+//!     .push_raw("Session-ID", b"ab30317f1a784dc48ff824d0d3715d86;remote=00000000000000000000000000000000");
 //! invite.headers.push_raw("P-Access-Network-Info", b"3GPP-NR-FDD;utran-cell-id-3gpp=2420100010b");
 //!
 //! let Message::Request(read) = Message::parse(invite.to_bytes())? else { unreachable!() };
@@ -171,6 +174,17 @@ pub(crate) trait Checked: TypedHeader {
 }
 
 /// Why a header is not to be had as a typed value.
+///
+/// ```
+/// use imscore_sip::header::{Cause, HeaderError, MaxForwards, Name};
+/// use imscore_sip::{Method, Request};
+///
+/// let mut request = Request::new(&Method::Options, "sip:ims.example");
+/// let missing = HeaderError { name: Name::MAX_FORWARDS, cause: Cause::Missing };
+/// assert_eq!(request.headers.first::<MaxForwards>(), Err(missing));
+/// request.headers.push_raw("Max-Forwards", b"many");
+/// assert!(request.headers.first::<MaxForwards>().is_err_and(|error| error.cause == Cause::Malformed));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name} header {cause}")]
 pub struct HeaderError {

@@ -136,6 +136,14 @@ impl fmt::Debug for Name {
 }
 
 /// A name to look a header up by: one of the table, or any text.
+///
+/// ```
+/// use imscore_sip::header::{AsName, Name};
+///
+/// assert_eq!("v".as_name(), Ok(Name::VIA));
+/// assert_eq!("x-badge".as_name(), Err("x-badge"));
+/// assert_eq!(Name::VIA.as_name(), Ok(Name::VIA));
+/// ```
 pub trait AsName {
     /// The table's name, or the text to compare without regard to case.
     fn as_name(&self) -> Result<Name, &str>;

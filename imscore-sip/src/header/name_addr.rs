@@ -23,7 +23,10 @@ use crate::uri::{self, SipUri, TelUri, Uri, is_its_text};
 /// assert_eq!((caller.uri().as_str(), caller.tag()), ("sip:alice@ims.example", Some("1928")));
 ///
 /// let uri: imscore_sip::Uri = "tel:+15550100".parse().expect("a number");
-/// assert_eq!(NameAddr::new(uri).with_display_name("Bob").with_param("x", "a b").as_str(), "\"Bob\" <tel:+15550100>;x=\"a b\"");
+/// assert_eq!(
+///     NameAddr::new(uri).with_display_name("Bob").with_param("x", "a b").as_str(),
+///     "\"Bob\" <tel:+15550100>;x=\"a b\""
+/// );
 /// # Ok::<(), imscore_sip::header::HeaderError>(())
 /// ```
 #[derive(Clone)]

@@ -43,6 +43,16 @@ impl PAccessNetworkInfo {
 
 only_params! {
     /// What ties the charging records of one session together (RFC 7315 §4.6).
+    ///
+    /// ```
+    /// use imscore_sip::header::{PChargingFunctionAddresses, PChargingVector, PVisitedNetworkId};
+    ///
+    /// let vector = PChargingVector::new("1234bc").with_param("orig-ioi", "ims.example");
+    /// assert_eq!((vector.icid().as_deref(), vector.orig_ioi().as_deref()), (Some("1234bc"), Some("ims.example")));
+    /// let addresses = PChargingFunctionAddresses::new("ccf", "192.0.2.1").with("ccf", "192.0.2.2");
+    /// assert_eq!(addresses.ccf().count(), 2);
+    /// assert_eq!(PVisitedNetworkId::new("visited.example").to_string(), "\"visited.example\"");
+    /// ```
     PChargingVector P_CHARGING_VECTOR list: false value: grammar::gen_value;
     /// Where charging records go (RFC 7315 §4.5).
     PChargingFunctionAddresses P_CHARGING_FUNCTION_ADDRESSES list: false value: grammar::gen_value;

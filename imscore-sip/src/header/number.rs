@@ -42,6 +42,16 @@ numbers! {
     /// How many branches a request may still be split into (RFC 5393 §5).
     MaxBreadth(u32) MAX_BREADTH;
     /// Seconds within which a flow must be kept alive (RFC 5626).
+    ///
+    /// ```
+    /// use imscore_sip::header::{FlowTimer, MaxBreadth, MinExpires, RSeq, TypedHeader};
+    ///
+    /// assert_eq!(FlowTimer::decode(&"120".into())?, FlowTimer(120));
+    /// assert_eq!(MinExpires(60).to_string(), "60");
+    /// assert_eq!(MaxBreadth::decode(&"60".into())?.0, 60);
+    /// assert!(RSeq::decode(&"x".into()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     FlowTimer(u32) FLOW_TIMER;
     /// The place of a reliable provisional response, from 1 (RFC 3262 §7.1).
     RSeq(u32) RSEQ;

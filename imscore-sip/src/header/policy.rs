@@ -6,6 +6,15 @@ use super::address::{BARE, addresses};
 
 addresses! {
     /// Where the policies of a network stand (RFC 6794).
+    ///
+    /// ```
+    /// use imscore_sip::header::{PolicyContact, PolicyId, TypedHeader};
+    ///
+    /// assert!(PolicyContact::decode(&"<sip:policy.ims.example>;non-cacheable".into())?.is_for_once());
+    /// let id = PolicyId::decode(&"<sip:policy.ims.example>;token=7".into())?;
+    /// assert_eq!(id.token().as_deref(), Some("7"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     PolicyContact POLICY_CONTACT list: true bare: BARE;
     /// The policy that a request or response was made by (RFC 6794).
     PolicyId POLICY_ID list: true bare: BARE;

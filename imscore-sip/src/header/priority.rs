@@ -66,6 +66,16 @@ macro_rules! resources {
 
 resources! {
     /// A priority that the request is to be served with (RFC 4412 §3.1).
+    ///
+    /// ```
+    /// use imscore_sip::header::{AcceptResourcePriority, Priority, ResourcePriority, TypedHeader};
+    ///
+    /// let priority = ResourcePriority::decode(&"wps.0".into())?;
+    /// assert_eq!((priority.namespace(), priority.priority()), ("wps", "0"));
+    /// assert_eq!(AcceptResourcePriority::new("ets", "2").to_string(), "ets.2");
+    /// assert!(Priority::from("emergency").is("Emergency"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ResourcePriority RESOURCE_PRIORITY;
     /// A priority that the sender of a response serves (RFC 4412 §3.2).
     AcceptResourcePriority ACCEPT_RESOURCE_PRIORITY;

@@ -9,6 +9,21 @@ addresses! {
     /// By what an HSS finds the profile of a request: a wildcarded identity (RFC 5002).
     PProfileKey P_PROFILE_KEY list: false bare: BARE;
     /// The HSS that an I-CSCF has found for the S-CSCF: `<aaa://hss.ims.example>` (RFC 4457).
+    ///
+    /// ```
+    /// use imscore_sip::Uri;
+    /// use imscore_sip::header::{
+    ///     AdditionalIdentity, PChargeInfo, PPrivateNetworkIndication, PProfileKey, PUserDatabase, TypedHeader,
+    /// };
+    ///
+    /// assert_eq!(PUserDatabase::decode(&"<aaa://hss.ims.example>".into())?.host(), Some("hss.ims.example"));
+    /// let room: Uri = "sip:!room-.*!@ims.example".parse()?;
+    /// assert_eq!(PProfileKey::new(room).to_string(), "<sip:!room-.*!@ims.example>");
+    /// let payer: Uri = "sip:sales@ims.example".parse()?;
+    /// assert_eq!(PChargeInfo::new(payer.clone()).uri(), AdditionalIdentity::new(payer).uri());
+    /// assert_eq!(PPrivateNetworkIndication::new("works.example").domain(), "works.example");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     PUserDatabase P_USER_DATABASE list: false bare: !BARE, nameless: true;
     /// Who pays (RFC 8496).
     PChargeInfo P_CHARGE_INFO list: false bare: BARE;

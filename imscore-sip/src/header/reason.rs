@@ -52,6 +52,15 @@ impl Reason {
 }
 
 /// What a server has to say beside the status: `399 pcscf.ims.example "To header is malformed"`.
+///
+/// ```
+/// use imscore_sip::header::{TypedHeader, Warning};
+///
+/// let warning = Warning::decode(&"370 ims.example \"Insufficient bandwidth\"".into())?;
+/// assert_eq!((warning.code(), warning.agent()), (370, "ims.example"));
+/// assert_eq!(warning.message(), "Insufficient bandwidth");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Warning {
     text: ByteString,

@@ -6,6 +6,16 @@ use crate::parse::grammar;
 
 parameterised! {
     /// Whether a REFER makes a subscription (RFC 4488).
+    ///
+    /// ```
+    /// use imscore_sip::Uri;
+    /// use imscore_sip::header::{ReferEventsAt, ReferSub};
+    ///
+    /// assert_eq!(ReferSub::new(false).to_string(), "false");
+    /// let at = ReferEventsAt::new("sip:events@ims.example".parse::<Uri>()?);
+    /// assert_eq!(at.to_string(), "<sip:events@ims.example>");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ReferSub REFER_SUB list: false head: truth;
 }
 

@@ -9,6 +9,15 @@ use crate::message::Method;
 use crate::parse::grammar;
 
 /// The RSeq and the CSeq of the response that a PRACK acknowledges.
+///
+/// ```
+/// use imscore_sip::Method;
+/// use imscore_sip::header::{RAck, TypedHeader};
+///
+/// let rack = RAck::decode(&"776656 1 INVITE".into())?;
+/// assert_eq!(rack, RAck { response: 776_656, number: 1, method: Method::Invite });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RAck {
     /// The RSeq of the response.

@@ -7,6 +7,20 @@ use crate::parse::grammar::{self, delta_seconds};
 
 parameterised! {
     /// A mechanism that the phone offers (RFC 3329).
+    ///
+    /// ```
+    /// use imscore_sip::header::{Ipsec, SecurityClient, SecurityServer, SecurityVerify, TypedHeader};
+    ///
+    /// let offer = "ipsec-3gpp;q=0.5;alg=hmac-sha-1-96;spi-c=1;spi-s=2;port-c=5062;port-s=5064";
+    /// let client = SecurityClient::decode(&offer.into())?;
+    /// let Some(Ipsec { algorithm, encryption, port_server, .. }) = client.ipsec() else { panic!("IPsec") };
+    /// assert_eq!((algorithm, encryption, port_server), ("hmac-sha-1-96", "null", 5_064));
+    /// assert_eq!(client.q(), Some(500));
+    /// // The phone repeats what the server offered.
+    /// let verify = SecurityVerify::from(&SecurityServer::new("tls"));
+    /// assert_eq!(verify.mechanism(), "tls");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     SecurityClient SECURITY_CLIENT list: true head: grammar::token;
     /// A mechanism that the server offers (RFC 3329).
     SecurityServer SECURITY_SERVER list: true head: grammar::token;

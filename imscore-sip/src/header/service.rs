@@ -58,6 +58,14 @@ macro_rules! services {
 
 services! {
     /// The service of a request, by the word of the trust domain (RFC 6050).
+    ///
+    /// ```
+    /// use imscore_sip::header::{PAssertedService, PPreferredService};
+    ///
+    /// let service = PPreferredService::new("3gpp-service.ims.icsi.mmtel");
+    /// assert_eq!(service.to_string(), "urn:urn-7:3gpp-service.ims.icsi.mmtel");
+    /// assert!(PAssertedService::new(service.service()).is("3gpp-service.ims.icsi.mmtel"));
+    /// ```
     PAssertedService P_ASSERTED_SERVICE;
     /// The service that a phone wants (RFC 6050).
     PPreferredService P_PREFERRED_SERVICE;

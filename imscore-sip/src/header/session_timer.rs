@@ -8,6 +8,15 @@ use super::{Cause, HeaderError, Name, TypedHeader, decode};
 use crate::parse::grammar::{self, delta_seconds};
 
 /// How long a session lives without a refresh, and who refreshes it.
+///
+/// ```
+/// use imscore_sip::header::{MinSe, Refresher, SessionExpires, TypedHeader};
+///
+/// let expires = SessionExpires::decode(&"1800;refresher=uac".into())?;
+/// assert_eq!((expires.seconds, expires.refresher), (1_800, Some(Refresher::Uac)));
+/// assert_eq!(MinSe(90).to_string(), "90");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionExpires {
     /// Seconds.

@@ -39,6 +39,18 @@ texts! {
     /// The software of a server (RFC 3261 §20.35).
     Server SERVER;
     /// The software of a client (RFC 3261 §20.41).
+    ///
+    /// ```
+    /// use imscore_sip::header::{Organization, Server, UserAgent};
+    /// use imscore_sip::{Method, Request};
+    ///
+    /// let options = Request::new(&Method::Options, "sip:ims.example").with(UserAgent("Lab/1.0".into()));
+    /// let agent: UserAgent = options.headers.first()?;
+    /// assert_eq!(agent.0, "Lab/1.0");
+    /// assert_eq!(Server("Lab/2.0".into()).to_string(), "Lab/2.0");
+    /// assert_eq!(Organization("Lab".into()).to_string(), "Lab");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     UserAgent USER_AGENT;
     /// What a call is about (RFC 3261 §20.36).
     Subject SUBJECT;
@@ -47,6 +59,14 @@ texts! {
 }
 
 /// What a sender wants to be kept from others (RFC 3323 §4.2, RFC 3325 §9.3).
+///
+/// ```
+/// use imscore_sip::header::Privacy;
+///
+/// let privacy = Privacy::new(["id", "critical"]);
+/// assert!(privacy.contains("id"));
+/// assert_eq!(privacy.to_string(), "id;critical");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Privacy(ByteString);
 

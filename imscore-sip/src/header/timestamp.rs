@@ -14,6 +14,14 @@ use crate::parse::part::Part;
 use crate::uri::is_its_text;
 
 /// A moment and a delay, in seconds with decimals. A server repeats the moment as it stands.
+///
+/// ```
+/// use imscore_sip::header::{Timestamp, TypedHeader};
+///
+/// let timestamp = Timestamp::decode(&"54.21 0.5".into())?;
+/// assert_eq!((timestamp.moment(), timestamp.delay()), ("54.21", Some("0.5")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Timestamp {
     text: ByteString,

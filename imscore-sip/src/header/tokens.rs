@@ -51,6 +51,23 @@ pub(super) use words;
 
 words! {
     /// An extension that the server must understand.
+    ///
+    /// ```
+    /// use imscore_sip::header::{Allow, ProxyRequire, Require, Supported, Unsupported};
+    /// use imscore_sip::{Method, Request, StatusCode};
+    ///
+    /// let invite = Request::new(&Method::Invite, "sip:bob@ims.example")
+    ///     .with(Require("100rel".into()))
+    ///     .with(ProxyRequire("sec-agree".into()))
+    ///     .with(Supported("timer".into()))
+    ///     .with(Allow(Method::Update));
+    /// assert!(invite.headers.requires("100rel") && invite.headers.supports("timer") && invite.headers.allows(&Method::Update));
+    /// // Who does not understand an extension that is required says which.
+    /// let wanted: ProxyRequire = invite.headers.first()?;
+    /// let refused = invite.reply(StatusCode::BAD_EXTENSION).with(Unsupported(wanted.0));
+    /// assert_eq!(refused.headers.raw("Unsupported"), Some(&b"sec-agree"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     Require REQUIRE list: true rule: grammar::token, same: str::eq_ignore_ascii_case;
     /// An extension that every proxy must understand.
     ProxyRequire PROXY_REQUIRE list: true rule: grammar::token, same: str::eq_ignore_ascii_case;

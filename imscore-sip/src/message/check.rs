@@ -22,6 +22,19 @@ const MAX_CONTACTS: usize = 64;
 
 /// Why a message is not acted upon. A request is answered with [`Rejection::status`], its reason in a Warning; a
 /// response is dropped.
+///
+/// ```
+/// use imscore_sip::message::Rejection;
+/// use imscore_sip::{Message, StatusCode};
+///
+/// let Message::Request(request) = Message::parse("OPTIONS sip:h SIP/2.0\r\n\r\n".into())? else {
+///     panic!("a request")
+/// };
+/// let rejection: Rejection = request.check().expect_err("it lacks everything");
+/// assert_eq!(rejection.status(), StatusCode::BAD_REQUEST);
+/// assert!(rejection.header().is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {

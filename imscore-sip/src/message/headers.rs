@@ -23,6 +23,22 @@ pub const INLINE_LINES: usize = 48;
 pub(crate) type Lines = SmallVec<[Line; INLINE_LINES]>;
 
 /// The header lines of a message, in order.
+///
+/// ```
+/// use imscore_sip::header::{Name, Route};
+/// use imscore_sip::{Headers, Message, Response};
+///
+/// let text = "SIP/2.0 200 OK\r\nRoute: <sip:a;lr>, <sip:b;lr>\r\nX-Badge: 7\r\nRoute: <sip:c;lr>\r\n\r\n";
+/// let Message::Response(mut response) = Message::parse(text.into())? else { panic!("a response") };
+/// let headers: &mut Headers = &mut response.headers;
+/// assert_eq!(headers.raw("x-badge"), Some(&b"7"[..]));
+/// assert_eq!(headers.all::<Route>()?.len(), 3);
+/// assert!(headers.pop_front::<Route>());
+/// assert_eq!(headers.remove(Name::ROUTE), 2);
+/// let only_the_badge: Response = response;
+/// assert_eq!(only_the_badge.to_bytes(), "SIP/2.0 200 OK\r\nX-Badge: 7\r\n\r\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Headers {
     pub(super) bytes: Bytes,

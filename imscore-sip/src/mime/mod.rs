@@ -9,10 +9,13 @@
 //! use imscore_sip::header::ContentType;
 //! use imscore_sip::mime::{MimePart, Multipart};
 //!
-//! let body = Multipart::build("mixed", [
-//!     MimePart::new("application/sdp", "v=0\r\n"),
-//!     MimePart::new("application/pidf+xml", "<presence/>").with_id("here@ims.example"),
-//! ])?;
+//! let body = Multipart::build(
+//!     "mixed",
+//!     [
+//!         MimePart::new("application/sdp", "v=0\r\n"),
+//!         MimePart::new("application/pidf+xml", "<presence/>").with_id("here@ims.example"),
+//!     ],
+//! )?;
 //! let read = Multipart::read(body.content_type(), body.to_bytes())?;
 //! assert_eq!(read.find("application/sdp").unwrap().body(), "v=0\r\n");
 //! assert_eq!(read.named("cid:here@ims.example").unwrap().body(), "<presence/>");
@@ -33,6 +36,19 @@ use crate::message::Headers;
 pub use part::MimePart;
 
 /// How much is read of a body. Above it there is an error; nothing is cut off.
+///
+/// ```
+/// use imscore_sip::header::ContentType;
+/// use imscore_sip::mime::{MimeError, MimeLimits, MimePart, Multipart};
+///
+/// let part = || MimePart::new("text/plain", "one");
+/// let body = Multipart::build("mixed", [part(), part()])?;
+/// let mut limits = MimeLimits::default();
+/// limits.parts = 1;
+/// let refused = Multipart::read_with(body.content_type(), body.to_bytes(), &limits);
+/// assert_eq!(refused.err(), Some(MimeError::Limit));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MimeLimits {

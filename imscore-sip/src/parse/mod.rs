@@ -17,6 +17,18 @@ pub use stream::{Frame, FrameError, Framer};
 use crate::message::StatusCode;
 
 /// Why bytes are not a SIP message.
+///
+/// ```
+/// use imscore_sip::parse::{Fault, Limits};
+/// use imscore_sip::{Message, ParseError};
+///
+/// let error: ParseError = Message::parse("OPTIONS sip:h SIP/7.0\r\n\r\n".into()).expect_err("no such version");
+/// assert_eq!(error.fault, Fault::Version);
+/// let mut limits = Limits::default();
+/// limits.lines = 1;
+/// let two = "OPTIONS sip:h SIP/2.0\r\nA: 1\r\nB: 2\r\n\r\n";
+/// assert_eq!(Message::parse_with(two.into(), &limits).map_err(|error| error.fault).err(), Some(Fault::TooMany));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fault} at byte {offset}")]
 pub struct ParseError {

@@ -9,6 +9,18 @@ use super::list::quote_end;
 
 /// Parameters as they stand in a text, `;lr;transport=tcp`. Names are compared without regard to case; where one
 /// stands twice the first counts.
+///
+/// ```
+/// use imscore_sip::header::{NameAddr, Params};
+/// use imscore_sip::uri::SipUri;
+///
+/// let contact =
+///     NameAddr::new("sip:alice@192.0.2.1".parse::<SipUri>()?).with_param("q", "0.7").with_param("ob", None);
+/// let params: Params<'_> = contact.params();
+/// assert_eq!(params.get("Q"), Some("0.7"));
+/// assert_eq!(params.iter().collect::<Vec<_>>(), [("q", Some("0.7")), ("ob", None)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Params<'a> {
     text: &'a str,

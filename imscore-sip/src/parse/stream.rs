@@ -5,18 +5,6 @@
 //! the connection: nothing behind it is read. What the [`Framer`] hands out goes to
 //! [`Message::parse`](crate::Message::parse), which judges everything else; bytes that it refuses end the connection
 //! too.
-//!
-//! ```
-//! use imscore_sip::parse::{Frame, Framer, Limits};
-//!
-//! let mut framer = Framer::new(Limits::default());
-//! framer.push(b"\r\n\r\nOPTIONS sip:bob@ims.example SIP/2.0\r\nContent-Le");
-//! assert_eq!(framer.next_frame()?, Some(Frame::Ping));
-//! assert_eq!(framer.next_frame()?, None);
-//! framer.push(b"ngth: 0\r\n\r\n");
-//! assert!(matches!(framer.next_frame()?, Some(Frame::Message(bytes)) if bytes.ends_with(b"0\r\n\r\n")));
-//! # Ok::<(), imscore_sip::parse::FrameError>(())
-//! ```
 
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memchr;
@@ -33,6 +21,18 @@ const READ: usize = 4096;
 /// Each byte is looked at once, however the stream is cut into segments. After each input, call
 /// [`next_frame`](Framer::next_frame) until it says `None`; then at most one message is held, and no more than
 /// [`Limits::message`] bytes of it.
+///
+/// ```
+/// use imscore_sip::parse::{Frame, Framer, Limits};
+///
+/// let mut framer = Framer::new(Limits::default());
+/// framer.push(b"\r\n\r\nOPTIONS sip:bob@ims.example SIP/2.0\r\nContent-Le");
+/// assert_eq!(framer.next_frame()?, Some(Frame::Ping));
+/// assert_eq!(framer.next_frame()?, None);
+/// framer.push(b"ngth: 0\r\n\r\n");
+/// assert!(matches!(framer.next_frame()?, Some(Frame::Message(bytes)) if bytes.ends_with(b"0\r\n\r\n")));
+/// # Ok::<(), imscore_sip::parse::FrameError>(())
+/// ```
 #[derive(Debug)]
 pub struct Framer {
     limits: Limits,
@@ -54,6 +54,15 @@ pub enum Frame {
 
 /// Why a stream cannot be read further. Answer with [`salvage_reply`](crate::message::salvage_reply) of these two,
 /// where it has an answer, and close the connection.
+///
+/// ```
+/// use imscore_sip::parse::{Fault, FrameError, Framer, Limits};
+///
+/// let mut framer = Framer::new(Limits::default());
+/// framer.push(b"GET / HTTP/1.1\r\n\r\n");
+/// let refused: FrameError = framer.next_frame().expect_err("not SIP");
+/// assert_eq!(refused.error.fault, Fault::StartLine);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct FrameError {

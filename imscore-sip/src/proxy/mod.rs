@@ -9,6 +9,39 @@
 //!   wire ─▶ server transaction ─▶ context ──┬─▶ client transaction ─▶ wire
 //!                                           └─▶ context (Hop::Local) ─▶ …
 //! ```
+//!
+//! ```
+//! use std::time::Instant;
+//!
+//! use imscore_sip::proxy::{Config, Event, Hop, Proxy, Source, route};
+//! use imscore_sip::transport::{Flow, Listener, ListenerId, Side, Transport};
+//! use imscore_sip::{Engine, Message, Now, Output, transaction};
+//!
+//! # let now = Now { monotonic: Instant::now(), wall: 1_700_000_000_000 };
+//! let listener = Listener { transport: Transport::Udp, sent_by: "192.0.2.10".into(), side: Side::Core };
+//! let mut proxy = Proxy::new(Config::new(transaction::Config::new([7; 32], vec![listener])), now);
+//!
+//! let message = "MESSAGE sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+//!                From: <sip:a@h>;tag=1\r\nTo: <sip:bob@h>\r\nCall-ID: 1\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n";
+//! let way = |remote: &str| -> Result<Flow, std::net::AddrParseError> {
+//!     Ok(Flow { transport: Transport::Udp, listener: ListenerId(0), remote: remote.parse()?, connection: None })
+//! };
+//! proxy.handle_message(Message::parse(message.into())?, way("192.0.2.1:5060")?, now);
+//! loop {
+//!     match proxy.poll_output() {
+//!         Output::Event(Event::Request { id, request, source }) => {
+//!             assert_eq!(source, Source::Flow(way("192.0.2.1:5060")?));
+//!             proxy.fork(id, [(request, Hop::Flow(way("192.0.2.2:5060")?))].into_iter().collect(), now);
+//!             proxy.close(id, now);
+//!         }
+//!         Output::Transmit(sent) => assert_eq!(sent.flow.remote, "192.0.2.2:5060".parse()?),
+//!         Output::Wait(_) => break,
+//!         Output::Event(_) | Output::Ask(_) | Output::Close(_) => panic!("nothing else happens"),
+//!     }
+//! }
+//! assert_eq!(proxy.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod context;
 mod loops;
@@ -158,6 +191,19 @@ pub enum Event {
 }
 
 /// Counters of a proxy core.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use imscore_sip::proxy::{Config, Context, ContextId, Counters, Proxy};
+/// use imscore_sip::{Now, table::Id, transaction};
+///
+/// let now = Now { monotonic: Instant::now(), wall: 1_700_000_000_000 };
+/// let proxy = Proxy::new(Config::new(transaction::Config::new([7; 32], Vec::new())), now);
+/// assert_eq!(proxy.counters(), Counters::default());
+/// let seen: Vec<ContextId> = Vec::<Id<Context>>::new();
+/// assert!(seen.iter().all(|id| proxy.contains(*id)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

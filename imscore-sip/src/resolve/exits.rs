@@ -6,6 +6,19 @@ use crate::transport::{Flow, Listener, ListenerId, Side, Transport};
 
 /// The listeners that requests of ours may leave from: those towards other servers, and where there is none of a kind, those
 /// towards phones.
+///
+/// ```
+/// use imscore_sip::resolve::Exits;
+/// use imscore_sip::transport::{Listener, ListenerId, Side, Transport};
+///
+/// let listener = |transport| Listener { transport, sent_by: "192.0.2.10".into(), side: Side::Core };
+/// let exits = Exits::of(&[listener(Transport::Udp), listener(Transport::Tcp)]);
+/// assert_eq!(exits.transports(), [Transport::Udp, Transport::Tcp]);
+/// let way = exits.flow(Transport::Tcp, "192.0.2.7:5060".parse()?).ok_or("no way")?;
+/// assert_eq!(way.listener, ListenerId(1));
+/// assert_eq!(exits.flow(Transport::Tls, "192.0.2.7:5061".parse()?), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exits(Vec<Exit>);
 

@@ -177,6 +177,29 @@ pub enum Output {
 }
 
 /// Lookups, and what is known from earlier ones.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::resolve::{Answer, Config, Destination, LookupId, Output, Question, Record, Resolver, Target};
+/// use imscore_sip::uri::SipUri;
+///
+/// let now = Instant::now();
+/// let mut resolver = Resolver::new(Config::new([7; 32]));
+/// let uri: SipUri = "sip:bob@far.example:5070".parse()?;
+/// let lookup: LookupId = resolver.resolve(Destination::of(&uri).ok_or("a transport")?, now);
+/// let asked = resolver.poll_output();
+/// assert_eq!(asked, Output::Ask(Question::A("far.example".into())));
+///
+/// let address = Record::Address("192.0.2.7".parse()?);
+/// let answer = Answer::Records(vec![address], Duration::from_secs(60));
+/// resolver.handle_answer(&Question::A("far.example".into()), answer, now);
+/// let Output::Resolved(found, targets) = resolver.poll_output() else { panic!("it was answered") };
+/// assert_eq!(found, lookup);
+/// let first: &Target = &targets[0];
+/// assert_eq!((first.address, first.domain.as_ref()), ("192.0.2.7:5070".parse()?, "far.example"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Resolver {
     config: Config,
     cache: Cache,

@@ -7,6 +7,16 @@ use super::{Direction, Media, SessionDescription};
 
 /// Why a description does not go with the one before it. An offer with this fault is answered with 488, an answer ends
 /// the call.
+///
+/// ```
+/// use imscore_sip::sdp::{Mismatch, SessionDescription, check_answer};
+///
+/// let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n";
+/// let offer = SessionDescription::parse(format!("{head}m=audio 4000 RTP/AVP 0\r\n").into())?;
+/// let answer = SessionDescription::parse(head.into())?;
+/// assert_eq!(check_answer(&offer, &answer), Err(Mismatch::Sections { expected: 1, found: 0 }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mismatch {

@@ -25,6 +25,22 @@ pub struct Rtcp<'a> {
 }
 
 /// A key for SRTP in the description (RFC 4568 §4). It is a secret: whoever logs descriptions must take it out.
+///
+/// ```
+/// use imscore_sip::sdp::{Bandwidth, Crypto, Rtcp, Section, SessionDescription};
+///
+/// let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/SAVP 0\r\nb=AS:64\r\n\
+///             a=rtcp:4005\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0\r\n";
+/// let offer = SessionDescription::parse(text.into())?;
+/// let audio = offer.media_at(0).ok_or("no section")?;
+/// let Some(Crypto { tag, suite, .. }) = audio.cryptos().next() else { panic!("one key") };
+/// assert_eq!((tag, suite), (1, "AES_CM_128_HMAC_SHA1_80"));
+/// let rtcp: Option<Rtcp<'_>> = audio.rtcp();
+/// assert_eq!(rtcp.map(|rtcp| rtcp.port), Some(4_005));
+/// let limits: Vec<Bandwidth<'_>> = offer.bandwidths(Section::Media(0)).collect();
+/// assert_eq!((limits[0].kind, limits[0].value), ("AS", 64));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Crypto<'a> {

@@ -68,6 +68,24 @@ pub struct RtpMap<'a> {
 }
 
 /// One media section: its `m=` and the lines behind it.
+///
+/// ```
+/// use imscore_sip::sdp::{Attribute, Connection, Media, Origin, RtpMap, SessionDescription};
+///
+/// let text = "v=0\r\no=alice 7 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+///             m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\na=ptime:20\r\n";
+/// let offer = SessionDescription::parse(text.into())?;
+/// let Origin { username, session_id, .. } = offer.origin();
+/// assert_eq!((username, session_id), ("alice", "7"));
+/// let audio: Media<'_> = offer.media_at(0).ok_or("no section")?;
+/// let connection: Option<Connection<'_>> = audio.connection();
+/// assert_eq!(connection.and_then(|connection| connection.ip()), Some("192.0.2.1".parse()?));
+/// let codec: Option<RtpMap<'_>> = audio.rtpmap(96);
+/// assert_eq!(codec.map(|codec| (codec.encoding, codec.channels)), Some(("opus", 2)));
+/// let last: Option<Attribute<'_>> = audio.attributes().last();
+/// assert_eq!(last.map(|attribute| (attribute.name, attribute.value)), Some(("ptime", Some("20"))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Media<'a> {
     pub(super) description: &'a SessionDescription,

@@ -61,6 +61,18 @@ impl Default for SdpLimits {
 }
 
 /// Why a text is no session description. An offer with this fault is answered with 488 (RFC 3261 §21.4.26).
+///
+/// ```
+/// use imscore_sip::sdp::{SdpError, SdpFault, SdpLimits, SessionDescription};
+///
+/// let error: SdpError = SessionDescription::parse("v=1\r\n".into()).expect_err("no such version");
+/// assert_eq!((error.line, error.fault), (1, SdpFault::Version));
+/// let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+/// let mut limits = SdpLimits::default();
+/// limits.media = 0;
+/// let refused = SessionDescription::parse_with(text.into(), &limits);
+/// assert_eq!(refused.map_err(|error| error.fault).err(), Some(SdpFault::Limit));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fault} in line {line}")]
 pub struct SdpError {

@@ -29,6 +29,15 @@ pub enum Strength {
 }
 
 /// One segment's row of the table.
+///
+/// ```
+/// use imscore_sip::sdp::{Flow, Preconditions, Status, Strength};
+///
+/// let mut needs = Preconditions::new(Strength::Mandatory, Strength::Optional);
+/// assert!(!needs.are_met());
+/// needs.local = Status { current: Flow::BOTH, ..Status::wanted(Strength::Mandatory) };
+/// assert!(needs.are_met());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Status {
     /// What is there.

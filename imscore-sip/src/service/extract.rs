@@ -65,6 +65,19 @@ pub struct All<H>(pub Vec<H>);
 pub struct State<S>(pub S);
 
 /// Why a request has no session description for its handler.
+///
+/// ```
+/// use imscore_sip::sdp::{SdpFault, SessionDescription};
+/// use imscore_sip::service::{FromRequest, NoDescription, NoText};
+/// use imscore_sip::{Method, Request};
+///
+/// let invite = Request::new(&Method::Invite, "sip:bob@ims.example").with_body("application/sdp", "v=1\r\n");
+/// let refused: Result<SessionDescription, NoDescription> = FromRequest::from_request(&invite, &());
+/// assert!(matches!(refused, Err(NoDescription::Malformed(error)) if error.fault == SdpFault::Version));
+/// let noise = invite.with_body("text/plain", &b"\xff"[..]);
+/// let refused: Result<String, NoText> = FromRequest::from_request(&noise, &());
+/// assert_eq!(refused, Err(NoText));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoDescription {
     /// Its body is something else, or there is none. Answered with 415.

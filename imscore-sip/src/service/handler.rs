@@ -12,6 +12,15 @@ pub type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> +
 
 /// Answers requests: an async function of up to eight arguments that are each a [`FromRequest`], whose result is an
 /// [`IntoResponse`]. `T` says which arguments.
+///
+/// ```
+/// use imscore_sip::service::Handler;
+/// use imscore_sip::{Method, StatusCode};
+///
+/// // Functions are handlers: what they ask for is taken from the request.
+/// fn is_handler<T>(_: impl Handler<T, ()>) {}
+/// is_handler(async |_: Method| StatusCode::OK);
+/// ```
 pub trait Handler<T, S>: Send + Sync + 'static {
     /// Answers one.
     fn call(&self, request: Request, state: &S) -> Answering;

@@ -7,6 +7,16 @@ use bytestring::ByteString;
 use crate::transport::{Address, Listener, Side};
 
 /// An address that a host listens on; in tests the text `udp:192.0.2.1:5060` will do.
+///
+/// ```
+/// use imscore_sip::testing::Bind;
+/// use imscore_sip::transport::Side;
+///
+/// let phones = Bind::from("udp:10.0.0.1:5060").access().behind("203.0.113.9:40000".parse()?);
+/// assert_eq!(phones.listener().side, Side::Access);
+/// assert_eq!(phones.address.socket, "10.0.0.1:5060".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bind {
     /// Where.

@@ -7,6 +7,16 @@ use super::Clock;
 
 /// Questions and answers of an HSS, a store, a resolver: an adapter writes them down, a
 /// [`Ladder`](super::Ladder) holds them against its lines. Clones share what is written.
+///
+/// ```
+/// use imscore_sip::testing::{Log, Said};
+///
+/// let log = Log::new();
+/// log.asked("Location-Info sip:bob@ims.example");
+/// log.answered("sip:scscf.ims.example");
+/// let said: Vec<Said> = log.entries();
+/// assert!(!said[0].is_answer && said[1].is_answer);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Written>>);
 

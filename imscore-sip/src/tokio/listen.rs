@@ -39,6 +39,24 @@ pub struct ListenAddress {
 pub struct ListenAddressError(String);
 
 /// Why a socket could not be set up.
+///
+/// ```
+/// use imscore_sip::tokio::{BindError, Endpoint, ListenAddress, ListenAddressError};
+/// use imscore_sip::transaction::{Config, Transactions};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+///
+/// let nonsense: Result<ListenAddress, ListenAddressError> = "5060".parse();
+/// assert!(nonsense.is_err());
+/// // An address for documentation is not this machine's.
+/// let elsewhere: ListenAddress = "udp:192.0.2.1:5060".parse()?;
+/// let layer = |listeners| Transactions::new(Config::new([7; 32], listeners), imscore_sip::tokio::now());
+/// let refused = Endpoint::bind([elsewhere], layer).await;
+/// assert!(matches!(refused, Err(BindError::NotLocal(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {

@@ -66,6 +66,17 @@ pub struct Settings {
 
 /// Which connections that a peer opened, and offers with `alias` in its Via, are used for requests to the address that it says it
 /// listens on (RFC 5923). Without it such a request opens a connection of its own.
+///
+/// ```
+/// use imscore_sip::tokio::{Aliases, Origins, Settings, WsSettings};
+///
+/// let mut settings = Settings::default();
+/// settings.aliases = Aliases::Trusted;
+/// let mut ws = WsSettings::default();
+/// assert_eq!(ws.origins, Origins::SameHost);
+/// ws.origins = Origins::Listed(vec!["https://phone.ims.example".into()]);
+/// settings.ws = ws;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Aliases {
     /// None.

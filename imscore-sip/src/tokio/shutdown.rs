@@ -6,6 +6,25 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// A handle that stops whatever runs with a clone of it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use imscore_sip::tokio::{Endpoint, Shutdown};
+/// use imscore_sip::transaction::{Config, Transactions};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let layer = |listeners| Transactions::new(Config::new([7; 32], listeners), imscore_sip::tokio::now());
+/// let endpoint = Endpoint::bind(["udp:127.0.0.1:0".parse()?], layer).await?;
+/// let shutdown = Shutdown::new();
+/// shutdown.start(Duration::from_secs(1));
+/// let layer = endpoint.run(shutdown).await;
+/// assert_eq!(layer.server_count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Shutdown(Arc<watch::Sender<Option<Duration>>>);
 

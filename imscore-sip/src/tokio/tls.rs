@@ -1,25 +1,5 @@
 //! TLS on both sides of a connection, with rustls: certificates by name, whom to trust, and the check that a peer is
 //! the SIP domain that it should be (RFC 5922).
-//!
-//! ```no_run
-//! use imscore_sip::tokio::{ClientCertificates, Settings, Tls, TlsConfig};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let read = || -> Result<TlsConfig, Box<dyn std::error::Error>> {
-//!     Ok(TlsConfig::new()
-//!         .identity(&std::fs::read("chain.pem")?, &std::fs::read("key.pem")?)?
-//!         .trust(&std::fs::read("roots.pem")?)?
-//!         .clients(ClientCertificates::Required))
-//! };
-//! let tls = Tls::new(read()?)?;
-//! tls.expect("192.0.2.4:5061".parse()?, "ims.example");
-//! let mut settings = Settings::default();
-//! settings.tls = Some(tls.clone());
-//! // Later, with new files in place: connections that are open go on.
-//! tls.reload(read()?)?;
-//! # Ok(())
-//! # }
-//! ```
 
 use std::collections::HashMap;
 use std::fmt;
@@ -49,6 +29,26 @@ use super::wire::Wire;
 const NAMES: usize = 65_536;
 
 /// Certificates and whom to trust; part of [`Settings`](super::Settings). A clone is the same.
+///
+/// ```no_run
+/// use imscore_sip::tokio::{ClientCertificates, Settings, Tls, TlsConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let read = || -> Result<TlsConfig, Box<dyn std::error::Error>> {
+///     Ok(TlsConfig::new()
+///         .identity(&std::fs::read("chain.pem")?, &std::fs::read("key.pem")?)?
+///         .trust(&std::fs::read("roots.pem")?)?
+///         .clients(ClientCertificates::Required))
+/// };
+/// let tls = Tls::new(read()?)?;
+/// tls.expect("192.0.2.4:5061".parse()?, "ims.example");
+/// let mut settings = Settings::default();
+/// settings.tls = Some(tls.clone());
+/// // Later, with new files in place: connections that are open go on.
+/// tls.reload(read()?)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Tls(Arc<Shared>);
 
@@ -83,6 +83,13 @@ pub enum ClientCertificates {
 }
 
 /// Why a [`Tls`] cannot be had.
+///
+/// ```
+/// use imscore_sip::tokio::{TlsConfig, TlsError};
+///
+/// let refused = TlsConfig::new().trust(b"no certificate");
+/// assert!(matches!(refused, Err(TlsError::Pem(_) | TlsError::Certificate(_) | TlsError::NoRoots)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {

@@ -17,6 +17,26 @@ use crate::transport::Listener;
 /// Engines at work.
 ///
 /// Dropping it stops them at once and does not wait for them.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use imscore_sip::tokio::{Counter, Counters, Settings, WorkerPanicked, Workers, serve};
+/// use imscore_sip::transaction::{Config, Transactions};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let build = |_worker, listeners| Transactions::new(Config::new([7; 32], listeners), imscore_sip::tokio::now());
+/// let workers: Workers = serve(1, Settings::default(), ["udp:127.0.0.1:0".parse()?], build).await?;
+/// let counters: &Counters = &workers.counters()[0];
+/// let malformed: &Counter = &counters.malformed;
+/// assert_eq!(malformed.total(), 0);
+/// let stopped: Result<(), WorkerPanicked> = workers.stop(Duration::from_secs(1)).await;
+/// assert_eq!(stopped, Ok(()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Workers {
     listeners: Vec<Listener>,

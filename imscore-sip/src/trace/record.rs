@@ -7,6 +7,23 @@ use serde::{Deserialize, Serialize};
 use super::DialogStep;
 
 /// One line of a trace.
+///
+/// ```
+/// use imscore_sip::trace::{DialogStep, Direction, Event, Message, Raw, Record, RecordError, Way};
+///
+/// let line = r#"{"wall":1767225600000,"node":"proxy","event":"message","direction":"in","method":"OPTIONS","bytes":300,
+///     "way":{"transport":"UDP","local":"192.0.2.9:5060","remote":"192.0.2.1:5060"}}"#;
+/// let record = Record::from_json(line)?;
+/// let Event::Message(message): &Event = &record.event else { panic!("a message") };
+/// let (message, way): (&Message, &Way) = (message, &message.way);
+/// assert_eq!((message.direction, way.transport.as_str()), (Direction::In, "UDP"));
+/// let error: Result<Record, RecordError> = Record::from_json("{}");
+/// assert!(error.is_err());
+///
+/// assert_eq!(Raw::of(b"\xff\xfe").bytes().as_deref(), Some(&b"\xff\xfe"[..]));
+/// assert_eq!(DialogStep::Confirmed.as_str(), "confirmed");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// When: milliseconds since 1970-01-01T00:00:00Z.

@@ -4,6 +4,20 @@ use super::leg::Timers;
 use crate::transport::Listener;
 
 /// Settings of a transaction layer.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::Now;
+/// use imscore_sip::transaction::{Config, Counters, Timers, Transactions};
+///
+/// let now = Now { monotonic: Instant::now(), wall: 1_767_225_600_000 };
+/// let mut config = Config::new([7; 32], Vec::new());
+/// assert_eq!(config.access, Timers::ACCESS);
+/// config.core = Timers { t1: Duration::from_millis(200), ..Timers::CORE };
+/// config.max_transactions = 1_000;
+/// assert_eq!(Transactions::new(config, now).counters(), &Counters::default());
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {

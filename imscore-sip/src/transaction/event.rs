@@ -41,6 +41,36 @@ pub enum Cause {
 }
 
 /// What the layer tells its owner.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::transaction::{Cause, ClientId, Config, Event, ServerId, Transactions};
+/// use imscore_sip::transport::{Flow, Listener, ListenerId, Side, Transport};
+/// use imscore_sip::{Engine, Method, Now, Output, Request};
+///
+/// # let mut now = Now { monotonic: Instant::now(), wall: 1_767_225_600_000 };
+/// let listener = Listener { transport: Transport::Udp, sent_by: "192.0.2.2:5060".into(), side: Side::Core };
+/// let mut layer = Transactions::new(Config::new([7; 32], vec![listener]), now);
+/// let remote = "192.0.2.1:5060".parse()?;
+/// let flow = Flow { transport: Transport::Udp, listener: ListenerId(0), remote, connection: None };
+/// let options: ClientId = layer.request(Request::new(&Method::Options, "sip:alice@192.0.2.1"), flow, None, now);
+/// // Nobody answers for 64*T1.
+/// now.monotonic += Duration::from_secs(32);
+/// layer.handle_timeout(now);
+/// let mut cause = None;
+/// let mut asked: Vec<ServerId> = Vec::new();
+/// loop {
+///     match layer.poll_output() {
+///         Output::Event(Event::Failed { id, cause: why }) if id == options => cause = Some(why),
+///         Output::Event(Event::Request { id, .. }) => asked.push(id),
+///         Output::Wait(_) => break,
+///         _ => {}
+///     }
+/// }
+/// assert_eq!((cause, asked.len()), (Some(Cause::Timeout), 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum Event {

@@ -106,6 +106,25 @@ pub struct Transition {
 
 /// What transactions did, in order, for a trace to take from
 /// [`Engine::transitions`](crate::Engine::transitions). Nothing is kept before [`Transitions::keep`] was called.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use imscore_sip::transaction::{Config, End, Standing, Transactions, Transition, Transitions};
+/// use imscore_sip::transport::{Flow, Listener, ListenerId, Side, Transport};
+/// use imscore_sip::{Engine, Method, Now, Request};
+///
+/// let now = Now { monotonic: Instant::now(), wall: 1_767_225_600_000 };
+/// let listener = Listener { transport: Transport::Udp, sent_by: "192.0.2.2:5060".into(), side: Side::Core };
+/// let mut layer = Transactions::new(Config::new([7; 32], vec![listener]), now);
+/// layer.transitions().map(Transitions::keep);
+/// let remote = "192.0.2.1:5060".parse()?;
+/// let flow = Flow { transport: Transport::Udp, listener: ListenerId(0), remote, connection: None };
+/// layer.request(Request::new(&Method::Invite, "sip:alice@192.0.2.1"), flow, None, now);
+/// let begun: Option<Transition> = layer.transitions().and_then(Transitions::take);
+/// assert!(begun.is_some_and(|begun| begun.end == End::Client && begun.standing == Standing::Calling));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Transitions(Option<VecDeque<Transition>>);
 

@@ -7,6 +7,16 @@ use std::str::FromStr;
 use super::Transport;
 
 /// A transport and a socket address.
+///
+/// ```
+/// use imscore_sip::transport::{Address, AddressError, Transport};
+///
+/// let address: Address = "tcp:[::1]:5060".parse()?;
+/// assert_eq!(address.transport, Transport::Tcp);
+/// let error: AddressError = "5060".parse::<Address>().expect_err("no transport");
+/// assert!(error.to_string().starts_with("'5060' is no address"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// What is spoken there.

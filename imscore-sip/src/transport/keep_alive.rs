@@ -16,7 +16,7 @@
 //! ```
 //!
 //! ```
-//! use imscore_sip::transport::keep_alive::{Reply, Interval, KeepAlive, PING, Step};
+//! use imscore_sip::transport::keep_alive::{Interval, KeepAlive, PING, Reply, Step};
 //! use imscore_sip::transport::{Flow, ListenerId, Transport};
 //!
 //! let remote = "192.0.2.9:5060".parse()?;
@@ -75,6 +75,24 @@ pub enum Reply {
 }
 
 /// What a datagram is, on a socket where SIP is spoken.
+///
+/// ```
+/// use imscore_sip::transport::keep_alive::{Datagram, Failure, Interval, KeepAlive, Step, sort};
+/// use imscore_sip::transport::stun::{Binding, StunError};
+/// use imscore_sip::transport::{Flow, ListenerId, Transport};
+///
+/// let phone = "203.0.113.9:40000".parse()?;
+/// assert_eq!(sort(b"\r\n\r\n", phone), Datagram::Empty);
+/// assert_eq!(sort(b"OPTIONS sip:h SIP/2.0\r\n\r\n", phone), Datagram::Message);
+/// assert!(matches!(sort(&Binding::request([7; 12]).to_bytes(), phone), Datagram::Request(_)));
+/// assert!(matches!(Binding::read(b"OPTIONS"), Err(StunError::NotStun)));
+///
+/// let flow = Flow { transport: Transport::Tcp, listener: ListenerId(0), remote: phone, connection: None };
+/// let mut keep_alive = KeepAlive::new(flow, Interval::of(Transport::Tcp));
+/// keep_alive.due([7, 7]);
+/// assert_eq!(keep_alive.due([7, 7]), Step::Failed(Failure::Silence), "no pong in ten seconds");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Datagram {
     /// SIP, or nothing that is known.

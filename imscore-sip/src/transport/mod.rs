@@ -99,6 +99,18 @@ pub enum Side {
 }
 
 /// A connection of a driver; numbers are not used again while an engine lives.
+///
+/// ```
+/// use std::num::NonZeroU64;
+///
+/// use imscore_sip::transport::{ConnectionId, Flow, ListenerId, Transport};
+///
+/// let connection = NonZeroU64::new(7).map(ConnectionId);
+/// let remote = "192.0.2.1:40000".parse()?;
+/// let flow = Flow { transport: Transport::Tls, listener: ListenerId(0), remote, connection };
+/// assert_eq!(flow.to_string(), "TLS:192.0.2.1:40000");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub NonZeroU64);
 

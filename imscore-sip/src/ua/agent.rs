@@ -40,6 +40,36 @@ use crate::wheel::Wheel;
 /// realm.
 ///
 /// A call that nobody ends lasts: [`UserAgent::hang_up`] ends it from this side.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use imscore_sip::ua::{
+///     Binding, Config, NotSent, RegistrationHandle, RequestHandle, SubscriptionHandle, UserAgent,
+/// };
+/// use imscore_sip::{Method, Now, Request, sdp::SessionDescription, transaction};
+///
+/// let now = Now { monotonic: Instant::now(), wall: 1_767_225_600_000 };
+/// # let listener = imscore_sip::transport::Listener {
+/// #     transport: imscore_sip::transport::Transport::Udp,
+/// #     sent_by: "192.0.2.1:5060".into(),
+/// #     side: Default::default(),
+/// # };
+/// # let config = Config::new(transaction::Config::new([7; 32], vec![listener]));
+/// let mut alice = UserAgent::new(config.with_proxy("udp:192.0.2.9:5060".parse().ok()), now);
+/// let registration: RegistrationHandle = alice.register(Binding::new("sip:ims.example".parse()?), now);
+/// let message = Request::new(&Method::Message, "sip:bob@ims.example").with_body("text/plain", "at eight?");
+/// let sent: RequestHandle = alice.request(message, now);
+/// let event = imscore_sip::header::Event::new("presence");
+/// let hour = Duration::from_secs(3_600);
+/// let presence: SubscriptionHandle = alice.subscribe(&"sip:bob@ims.example".parse()?, &event, hour, now);
+///
+/// let call = alice.invite(&"sip:bob@ims.example".parse()?, None, now);
+/// let sound = SessionDescription::audio("192.0.2.1:4000".parse()?);
+/// assert_eq!(alice.offer(call, &sound, now), Err(NotSent::Gone), "nobody has answered yet");
+/// assert_eq!(alice.calls(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct UserAgent {
     pub(super) config: Config,
     pub(super) transactions: Transactions,

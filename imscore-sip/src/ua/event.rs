@@ -15,6 +15,18 @@ use crate::transport::Flow;
 pub struct RequestHandle(pub(super) u64);
 
 /// What a [`UserAgent`](super::UserAgent) tells its owner.
+///
+/// ```
+/// use imscore_sip::ua::{CallHandle, Ended, Event};
+///
+/// /// Which call is over, and whether the other side hung up.
+/// fn ended(event: Event) -> Option<(CallHandle, bool)> {
+///     match event {
+///         Event::Ended { call, by } => Some((call, matches!(by, Ended::Bye))),
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)]
 pub enum Event {
@@ -161,6 +173,15 @@ pub enum Ended {
 }
 
 /// How a subscription of ours came to its end.
+///
+/// ```
+/// use imscore_sip::dialog::Again;
+/// use imscore_sip::header::SubscriptionState;
+/// use imscore_sip::ua::Unsubscribed;
+///
+/// let by = Unsubscribed::Terminated(SubscriptionState::terminated("noresource"));
+/// assert_eq!(by.again(), Again::Never);
+/// ```
 #[derive(Debug)]
 pub enum Unsubscribed {
     /// The SUBSCRIBE or REFER was refused.

@@ -18,6 +18,19 @@ use crate::transport::Flow;
 use crate::wheel::TimerHandle;
 
 /// Names a subscription of somebody else, from its acceptance to its last NOTIFY.
+///
+/// ```
+/// use imscore_sip::Now;
+/// use imscore_sip::ua::{UserAgent, WatcherHandle};
+///
+/// /// Tells everybody who watches.
+/// fn tell(agent: &mut UserAgent, watchers: &[WatcherHandle], state: &str, now: Now) -> usize {
+///     let told = watchers.iter().filter(|watcher| {
+///         agent.notify(**watcher, |notify| notify.set_body("text/plain", state.to_string()), now)
+///     });
+///     told.count()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WatcherHandle(pub(super) Id<Watcher>);
 

@@ -62,6 +62,14 @@ pub struct OtherUri {
 }
 
 /// Why a text is no URI.
+///
+/// ```
+/// use imscore_sip::Uri;
+/// use imscore_sip::uri::{SipUri, UriError};
+///
+/// assert_eq!("sip:a b@h".parse::<Uri>(), Err(UriError::Byte));
+/// assert_eq!("sip:a@h:70000".parse::<SipUri>(), Err(UriError::Port));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UriError {

@@ -5,6 +5,15 @@ use super::escape::{is_unreserved, push_escaped};
 use super::{Params, SipUri, TelUri, UriError};
 
 /// A number in a parameter, and within what it is valid where it is none of the world.
+///
+/// ```
+/// use imscore_sip::uri::{CodeInContext, TelUri};
+///
+/// let ported: TelUri = "tel:+12015550123;npdi;rn=+12015550100".parse()?;
+/// let Some(CodeInContext { code, context, .. }) = ported.routing_number() else { panic!("it was ported") };
+/// assert_eq!((code, context), ("+12015550100", None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CodeInContext<'a> {

@@ -23,6 +23,18 @@ pub struct Urn<'a> {
 }
 
 /// The identity of a phone (RFC 7254).
+///
+/// ```
+/// use imscore_sip::uri::{Imei, OtherUri, Uri, Urn};
+///
+/// let Uri::Other(other): Uri = "urn:gsma:imei:90420156-025763-0;svn=42".parse()? else { panic!("a URN") };
+/// let opaque: &OtherUri = &other;
+/// assert_eq!(opaque.scheme(), "urn");
+/// let urn: Urn<'_> = opaque.as_urn().ok_or("no URN")?;
+/// let Some(Imei { serial, software, .. }) = urn.imei() else { panic!("a device") };
+/// assert_eq!((serial, software), ("025763", Some("42")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imei<'a> {

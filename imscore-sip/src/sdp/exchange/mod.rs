@@ -12,6 +12,23 @@ use crate::message::StatusCode;
 pub use state::{Carrier, Refused, Side, State, Step};
 
 /// The descriptions that hold: one of each side.
+///
+/// ```
+/// use imscore_sip::sdp::{Agreed, Carrier, Exchange, ExchangeError, Refused, SessionDescription, Side, State};
+///
+/// let sound = SessionDescription::audio("192.0.2.7:4000".parse()?);
+/// let mut call = Exchange::default();
+/// call.on(Side::Local, Carrier::Invite, Some(sound.clone()))?;
+/// // Both sides offer at once: 491.
+/// let crossing = call.on(Side::Remote, Carrier::Update, Some(sound.clone()));
+/// assert_eq!(crossing, Err(ExchangeError::Refused(Refused::Glare)));
+/// assert_eq!(call.state().offered_by(), Some(Side::Local));
+/// call.on(Side::Remote, Carrier::InviteSuccess, Some(sound))?;
+/// let agreed: &Agreed = call.agreed().ok_or("an answer")?;
+/// assert_eq!(agreed.remote.media_at(0).map(|media| media.port()), Some(4_000));
+/// assert_eq!(call.state(), State::default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Agreed {
     /// What we said.

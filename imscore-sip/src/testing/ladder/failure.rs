@@ -25,6 +25,21 @@ pub enum Fault {
 }
 
 /// Why a ladder failed: as text, the script as far as it went, with `-` at the line that failed, `+` at what happened.
+///
+/// ```
+/// use imscore_sip::testing::{Failure, Fault, Ladder, Phone};
+///
+/// let silent = |listeners| Phone::new("bob", listeners);
+/// let mut ladder =
+///     Ladder::new().engine("bob", ["udp:192.0.2.2:5060"], silent).peer("alice", "udp:192.0.2.1:5060");
+/// let failure: Failure = ladder
+///     .try_run(
+///         "alice -> bob  OPTIONS sip:bob@ims.example
+///          bob -> alice  200",
+///     )
+///     .expect_err("bob says nothing");
+/// assert_eq!((failure.fault, failure.line), (Fault::Missing, 2));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What is wrong.

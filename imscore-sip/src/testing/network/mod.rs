@@ -32,6 +32,31 @@ const STORM: (usize, usize) = (100_000, 100);
 ///
 /// Each step delivers what is next in time to one engine and takes out of it what it wants sent. Of what is due at one
 /// instant, wakers come first, then messages in the order in which they were sent, then deadlines.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use imscore_sip::testing::{Clock, Endpoint, Heard, Host, Network, News, Phone, Sent, Trace};
+///
+/// let mut network = Network::new(1);
+/// let clock: Clock = network.clock();
+/// let phone = |name| move |listeners| Phone::new(name, listeners);
+/// let alice: Host<Phone> = network.add("alice", ["udp:192.0.2.1:5060"], phone("alice"));
+/// let bob = network.add("bob", ["udp:192.0.2.2:5060"], phone("bob"));
+/// network.with(alice, |alice, _| {
+///     let options = alice.request("OPTIONS", "sip:bob@192.0.2.2");
+///     alice.send(options, "udp:192.0.2.2:5060");
+/// });
+/// network.run_for(Duration::from_secs(1));
+/// assert_eq!(clock.passed(), Duration::from_secs(1));
+/// let heard: &Heard = &network.engine(bob).heard()[0];
+/// assert!(matches!(heard.what, News::Message(..)));
+///
+/// let trace: &Trace = network.trace();
+/// let sent: Vec<&Sent> = trace.sent().collect();
+/// let from: &Endpoint = &sent[0].from;
+/// assert_eq!(from.name, "alice");
+/// ```
 pub struct Network {
     clock: Clock,
     rng: ChaCha8Rng,

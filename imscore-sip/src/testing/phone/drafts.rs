@@ -9,6 +9,15 @@ use crate::testing::{Draft, HOME, sdp_answer, sdp_offer_at};
 use crate::transport::Transport;
 
 /// Why a phone has nothing to write a message from.
+///
+/// ```
+/// use imscore_sip::testing::{Draft, NothingToSend, Phone};
+///
+/// let mut phone = Phone::new("alice", vec![imscore_sip::testing::Bind::from("udp:192.0.2.1:5060").listener()]);
+/// let answer: Result<Draft, NothingToSend> = phone.response(200, None);
+/// assert_eq!(answer, Err(NothingToSend::NotAsked));
+/// assert!(phone.send_again("INVITE").is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NothingToSend {
     /// It is in no dialog, or in none with that peer.

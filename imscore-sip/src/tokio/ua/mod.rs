@@ -100,6 +100,24 @@ impl CallError {
 }
 
 /// A user agent with its sockets. Clones are the same phone.
+///
+/// ```
+/// use imscore_sip::StatusCode;
+/// use imscore_sip::tokio::ua::{Call, CallError, Incoming, Phone, PhoneError};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let bound: Result<Phone, PhoneError> = Phone::bind(["udp:127.0.0.1:0".parse()?], |config| config).await;
+/// let (bob, alice) = (bound?, Phone::bind(["udp:127.0.0.1:0".parse()?], |config| config).await?);
+/// let mut call: Call = alice.call(&format!("sip:bob@{}", bob.listeners()[0].sent_by).parse()?, None).await?;
+/// let incoming: Incoming = bob.incoming().await.ok_or("no call")?;
+/// incoming.refuse(StatusCode::BUSY_HERE).await?;
+/// let refused = call.answered().await;
+/// assert!(matches!(refused, Err(CallError::Refused(response)) if response.status() == StatusCode::BUSY_HERE));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Phone {
     line: Line,

@@ -15,6 +15,19 @@ pub(super) enum Registered {
 }
 
 /// A registration. Dropping it takes it back.
+///
+/// ```no_run
+/// use imscore_sip::tokio::ua::{Phone, Registration};
+/// use imscore_sip::ua::Binding;
+///
+/// /// Comes back when the phone is no longer registered.
+/// async fn stay_registered(phone: &Phone) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut registration: Registration = phone.register(Binding::new("sip:ims.example".parse()?)).await?;
+///     while registration.holds() && registration.changed().await {}
+///     Ok(())
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Registration {
     pub(super) line: Line,
     pub(super) handle: RegistrationHandle,

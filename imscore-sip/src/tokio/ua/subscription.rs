@@ -10,6 +10,33 @@ use crate::now::Now;
 use crate::ua::{Event, NotSent, SubscriptionHandle, UserAgent, WatcherHandle};
 
 /// A subscription of ours. Dropping it takes it back.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use imscore_sip::header::Event;
+/// use imscore_sip::{dialog, ua};
+/// use imscore_sip::tokio::ua::{Asked, Phone, Subscription, Watcher};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let events = |mut config: ua::Config| {
+///     config.events = vec!["presence".into()];
+///     config
+/// };
+/// let bob = Phone::bind(["udp:127.0.0.1:0".parse()?], events).await?;
+/// let alice = Phone::bind(["udp:127.0.0.1:0".parse()?], |config| config).await?;
+/// let uri = format!("sip:bob@{}", bob.listeners()[0].sent_by).parse()?;
+/// let (event, hour) = (Event::new("presence"), Duration::from_secs(3_600));
+/// let mut presence: Subscription = alice.subscribe(&uri, &event, hour).await?;
+/// let asked: Asked = bob.asked().await.ok_or("nobody asks")?;
+/// let _watcher: Watcher = asked.admit(dialog::Subscription::Active, |notify| notify.set_body("text/plain", "here")).await?;
+/// let told = presence.next().await;
+/// assert!(matches!(told, Some(ua::Event::Notified { notify, .. }) if notify.body() == "here"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })
+/// # }
+/// ```
 pub struct Subscription {
     line: Line,
     handle: SubscriptionHandle,
