@@ -74,6 +74,31 @@ pub enum AuthorizationType {
 }
 
 /// User-Authorization-Request, TS 29.228 table 6.1.1.1.
+///
+/// ```
+/// use imscore_hss::{
+///     AuthorizationType, Capabilities, Hss, HssCache, HssError, Refusal, UserAuthorization,
+///     UserAuthorizationRequest, VisitedNetwork,
+/// };
+///
+/// # futures_executor::block_on(async {
+/// let hss = Hss::with_subscribers([], [7; 32])?;
+/// let visited: VisitedNetwork = "ims.example".parse()?;
+/// let mut request =
+///     UserAuthorizationRequest::new("alice@ims.example".parse()?, "sip:alice@ims.example".parse()?, visited);
+/// request.kind = AuthorizationType::Registration;
+/// match hss.user_authorization(&request).await {
+///     Ok(UserAuthorization::Scscf(name)) => println!("on to {name}"),
+///     Ok(UserAuthorization::Capabilities(Capabilities { mandatory, .. })) => {
+///         println!("one that can do {mandatory:?}")
+///     }
+///     Ok(_) => {}
+///     Err(HssError::Forbidden(Refusal::RoamingNotAllowed)) => println!("not from there"),
+///     Err(error) => assert_eq!(error, HssError::Unknown),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserAuthorizationRequest {
@@ -133,6 +158,38 @@ pub enum AuthScheme {
 }
 
 /// Multimedia-Auth-Request, TS 29.228 table 6.3.1.
+///
+/// ```
+/// use imscore_hss::vector::{AkaCredentials, AuthenticationVector, Milenage, Usim, UsimAnswer};
+/// use imscore_hss::{
+///     AuthScheme, Credentials, Hss, HssCache, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity,
+///     PublicIdentity, Resynchronisation, Subscription,
+/// };
+///
+/// # futures_executor::block_on(async {
+/// let (private, public): (PrivateIdentity, PublicIdentity) =
+///     ("alice@ims.example".parse()?, "sip:alice@ims.example".parse()?);
+/// let card = AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]);
+/// let alice = Subscription::new(private.clone(), [public.clone()], Credentials::Aka(card.clone()))?;
+/// let hss = Hss::with_subscribers([alice], [7; 32])?;
+///
+/// let mut request = MultimediaAuthRequest::new(private, public, "sip:scscf.ims.example".parse()?);
+/// request.scheme = AuthScheme::Aka;
+/// let MultimediaAuth::Aka(vectors) = hss.multimedia_auth(&request).await? else { panic!("she has a card") };
+/// let vector: &AuthenticationVector = &vectors[0];
+///
+/// // A card that is ahead says so, and the next vector is one that it takes.
+/// let mut usim = Usim::new(card).with_seq(1_000);
+/// let UsimAnswer::SynchronisationFailure(auts) = usim.authenticate(&vector.rand, &vector.autn) else {
+///     panic!("ahead")
+/// };
+/// request.resynchronisation = Some(Resynchronisation { rand: vector.rand, auts });
+/// let MultimediaAuth::Aka(vectors) = hss.multimedia_auth(&request).await? else { panic!("she has a card") };
+/// let answer = usim.authenticate(&vectors[0].rand, &vectors[0].autn);
+/// assert!(matches!(answer, UsimAnswer::Response { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MultimediaAuthRequest {
@@ -275,6 +332,15 @@ impl ServerAssignmentRequest {
 }
 
 /// Server-Assignment-Answer.
+///
+/// ```
+/// use imscore_hss::{ChargingAddresses, ServerAssignment};
+///
+/// let mut answer = ServerAssignment::new("alice@ims.example".parse()?);
+/// answer.charging = Some(ChargingAddresses::new(["aaa://ccf.ims.example".to_string()], []));
+/// assert!(answer.profile.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerAssignment {

@@ -19,6 +19,29 @@ use crate::{
 };
 
 /// Something the HSS says unasked (TS 29.228 §6.1.3, §6.2.2).
+///
+/// ```
+/// use imscore_hss::{
+///     HssEvent, HssEventSource, HssEvents, PushProfile, RegistrationTermination, TerminationReason,
+/// };
+///
+/// # futures_executor::block_on(async {
+/// let source = HssEventSource::default();
+/// let mut events: HssEvents = source.subscribe();
+/// let termination = RegistrationTermination::new(
+///     "alice@ims.example".parse()?,
+///     vec!["sip:alice@ims.example".parse()?],
+///     "sip:scscf.ims.example".parse()?,
+///     TerminationReason::Permanent,
+/// );
+/// source.announce(&HssEvent::RegistrationTermination(termination));
+/// let push = PushProfile::empty("sip:scscf.ims.example".parse()?, "alice@ims.example".parse()?);
+/// source.announce(&HssEvent::PushProfile(push));
+/// let Some(HssEvent::RegistrationTermination(told)) = events.next().await else { panic!("the first") };
+/// assert_eq!(told.reason, TerminationReason::Permanent);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HssEvent {

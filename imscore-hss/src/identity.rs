@@ -45,6 +45,15 @@ pub struct PrivateIdentity(Arc<str>);
 pub struct PublicIdentity(Arc<str>);
 
 /// Why a text is no identity.
+///
+/// ```
+/// use imscore_hss::{IdentityError, PrivateIdentity, PublicIdentity, Scheme};
+///
+/// assert_eq!("".parse::<PrivateIdentity>(), Err(IdentityError::Empty));
+/// assert_eq!("mailto:alice@ims.example".parse::<PublicIdentity>(), Err(IdentityError::Scheme));
+/// assert_eq!("tel:+12015550123".parse::<PublicIdentity>()?.scheme(), Scheme::Tel);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum IdentityError {

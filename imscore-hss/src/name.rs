@@ -16,6 +16,13 @@ pub struct ServerName(Arc<str>);
 pub struct VisitedNetwork(Arc<str>);
 
 /// Why a text is no name.
+///
+/// ```
+/// use imscore_hss::{NameError, ServerName, VisitedNetwork};
+///
+/// assert_eq!("scscf.ims.example".parse::<ServerName>(), Err(NameError::Scheme));
+/// assert_eq!("".parse::<VisitedNetwork>(), Err(NameError::Length));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NameError {

@@ -128,6 +128,40 @@ pub struct Request<'a, C> {
 }
 
 /// An answer: what all have, and what is of its command.
+///
+/// ```
+/// use imscore_hss::cx::LocationInfoRequest;
+/// use imscore_hss::cx::{
+///     Answer, AnswerHead, Command, CxResult, LocationInfoAnswer, Outcome, Request, RequestHead, SupportedFeatures,
+/// };
+/// use imscore_hss::diameter::base::{
+///     AuthSessionState, ExperimentalResult, Load, OcOlr, OcSupportedFeatures, ReportType,
+/// };
+/// use imscore_hss::diameter::{CommandCode, Message};
+///
+/// let head = RequestHead::cx("icscf;1;1", "icscf.ims.example", "ims.example", "ims.example");
+/// let request =
+///     Message::parse(Request { head, command: LocationInfoRequest::new("sip:bob@ims.example") }.encode()?)?;
+/// let asked = Request::<LocationInfoRequest>::read(&request)?;
+/// assert_eq!(asked.head.state, AuthSessionState::NoStateMaintained);
+///
+/// let unknown = Outcome::Cx(CxResult::USER_UNKNOWN);
+/// let mut head = AnswerHead::to(&asked.head, unknown, "hss.ims.example", "ims.example");
+/// head.features = vec![SupportedFeatures::cx(1)];
+/// // Overloaded: please leave away half of it (RFC 7683).
+/// head.overload = Some(OcSupportedFeatures::new());
+/// let mut report = OcOlr::new(1, ReportType::Host);
+/// report.reduction = Some(50);
+/// head.reports = vec![report];
+/// head.loads = vec![Load::new()];
+/// let answer = Answer { head, command: LocationInfoAnswer::new() }.encode(request.header())?;
+/// let answer = Message::parse(answer)?;
+/// let read = Answer::<LocationInfoAnswer>::read(&answer)?;
+/// assert_eq!(read.head.outcome()?, unknown);
+/// assert_eq!(read.head.experimental, Some(ExperimentalResult::new(10_415, CxResult::USER_UNKNOWN.0)));
+/// assert_eq!(LocationInfoAnswer::CODE, CommandCode::LOCATION_INFO);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<'a, C> {
     /// What all answers have.

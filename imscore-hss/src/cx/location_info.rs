@@ -41,6 +41,16 @@ impl LocationInfoAnswer<'_> {
 }
 
 /// Originating-Request, TS 29.229 §6.3.34: its presence is all that it says.
+///
+/// ```
+/// use imscore_hss::cx::{LocationInfoAnswer, LocationInfoRequest, OriginatingRequest};
+///
+/// let mut request = LocationInfoRequest::new("sip:bob@ims.example");
+/// request.originating = Some(OriginatingRequest::Originating);
+/// let mut answer = LocationInfoAnswer::new();
+/// answer.server_name = Some("sip:scscf.ims.example");
+/// assert!(answer.capabilities.is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OriginatingRequest {
     /// The request is on behalf of the user.

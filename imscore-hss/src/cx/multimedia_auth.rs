@@ -6,6 +6,20 @@ use crate::diameter::{CommandCode, Secret};
 
 grammar! {
     /// Multimedia-Auth-Request.
+    ///
+    /// ```
+    /// use imscore_hss::cx::{MultimediaAuthAnswer, MultimediaAuthRequest, SipAuthDataItem, SipDigestAuthenticate};
+    /// use imscore_hss::diameter::Secret;
+    ///
+    /// let mut item = SipAuthDataItem::new();
+    /// item.scheme = Some("SIP Digest");
+    /// let (user, public, scscf) = ("alice@ims.example", "sip:alice@ims.example", "sip:scscf.ims.example");
+    /// let request = MultimediaAuthRequest::new(user, public, item.clone(), 1, scscf);
+    /// let mut answer = MultimediaAuthAnswer::new();
+    /// item.digest = Some(SipDigestAuthenticate::new("ims.example", "auth", Secret(&[b'0'; 32])));
+    /// answer.items = vec![item];
+    /// assert_eq!(request.count as usize, answer.items.len());
+    /// ```
     pub struct MultimediaAuthRequest<'a> {
         /// The HSS that is meant.
         [ destination_host: &'a str = DESTINATION_HOST ]

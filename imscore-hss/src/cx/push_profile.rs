@@ -6,6 +6,19 @@ use crate::diameter::grammar::grammar;
 
 grammar! {
     /// Push-Profile-Request.
+    ///
+    /// ```
+    /// use imscore_hss::cx::{Command, PushProfileAnswer, PushProfileRequest, Request, RequestHead};
+    /// use imscore_hss::diameter::Message;
+    ///
+    /// let mut request = PushProfileRequest::new("scscf.ims.example", "alice@ims.example");
+    /// request.user_data = Some(b"<IMSSubscription/>");
+    /// let head = RequestHead::cx("hss;1;1", "hss.ims.example", "ims.example", "ims.example");
+    /// let message = Message::parse(Request { head, command: request.clone() }.encode()?)?;
+    /// assert_eq!(Request::<PushProfileRequest>::read(&message)?.command, request);
+    /// assert_eq!(PushProfileAnswer::CODE, message.header().command);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub struct PushProfileRequest<'a> {
         /// The S-CSCF that is meant.
         { destination_host: &'a str = DESTINATION_HOST }

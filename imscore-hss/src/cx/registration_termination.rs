@@ -7,6 +7,20 @@ use crate::diameter::{CommandCode, enumerated};
 
 grammar! {
     /// Registration-Termination-Request.
+    ///
+    /// ```
+    /// use imscore_hss::TerminationReason;
+    /// use imscore_hss::cx::{
+    ///     DeregistrationReason, IdentityWithEmergencyRegistration, RegistrationTerminationAnswer,
+    ///     RegistrationTerminationRequest,
+    /// };
+    ///
+    /// let reason = DeregistrationReason::new(TerminationReason::Permanent);
+    /// let request = RegistrationTerminationRequest::new("scscf.ims.example", "alice@ims.example", reason);
+    /// let mut answer = RegistrationTerminationAnswer::new();
+    /// answer.emergency = vec![IdentityWithEmergencyRegistration::new("alice@ims.example", "sip:alice@ims.example")];
+    /// assert_eq!(request.user_name, answer.emergency[0].user_name);
+    /// ```
     pub struct RegistrationTerminationRequest<'a> {
         /// The S-CSCF that is meant.
         { destination_host: &'a str = DESTINATION_HOST }

@@ -7,6 +7,34 @@ use crate::diameter::{Address, CommandCode, Level, Time, enumerated};
 
 grammar! {
     /// Server-Assignment-Request.
+    ///
+    /// ```
+    /// use imscore_hss::AssignmentType;
+    /// use imscore_hss::cx::{
+    ///     AllowedWafWwsfIdentities, AssociatedIdentities, ChargingInformation, FailedPcscf, PcscfSubscriptionInfo,
+    ///     RestorationInfo, ScscfRestorationInfo, ServerAssignmentAnswer, ServerAssignmentRequest, SubscriptionInfo,
+    /// };
+    ///
+    /// let mut request = ServerAssignmentRequest::new("sip:scscf.ims.example", AssignmentType::Registration, false);
+    /// request.public_identities = vec!["sip:alice@ims.example"];
+    /// // What another S-CSCF needs should this one fail (TS 23.380).
+    /// let mut contact = RestorationInfo::new(b"<sip:pcscf.ims.example;lr>", b"<sip:alice@192.0.2.1>");
+    /// let (from, to, at) = (b"<sip:a@h>;tag=1", b"<sip:b@h>;tag=2", b"<sip:a@192.0.2.1>");
+    /// contact.subscription = Some(SubscriptionInfo::new(b"1", from, to, b"<sip:scscf.ims.example;lr>", at));
+    /// contact.pcscf_subscription = Some(PcscfSubscriptionInfo::new(b"1", from, to, at));
+    /// request.restoration = Some(ScscfRestorationInfo::new("alice@ims.example", vec![contact]));
+    /// let mut pcscf = FailedPcscf::new();
+    /// pcscf.name = Some("pcscf.ims.example");
+    /// request.failed_pcscf = Some(pcscf);
+    ///
+    /// let mut answer = ServerAssignmentAnswer::new();
+    /// let mut charging = ChargingInformation::new();
+    /// charging.primary_collection = Some("aaa://ccf.ims.example");
+    /// answer.charging = Some(charging);
+    /// answer.associated = Some(AssociatedIdentities::new());
+    /// answer.web = Some(AllowedWafWwsfIdentities::new());
+    /// assert_eq!((request.user_name, answer.user_data), (None, None));
+    /// ```
     pub struct ServerAssignmentRequest<'a> {
         /// The HSS that is meant.
         [ destination_host: &'a str = DESTINATION_HOST ]

@@ -7,6 +7,19 @@ use crate::diameter::{CommandCode, enumerated};
 
 grammar! {
     /// User-Authorization-Request.
+    ///
+    /// ```
+    /// use imscore_hss::AuthorizationType;
+    /// use imscore_hss::cx::{ServerCapabilities, UserAuthorizationAnswer, UserAuthorizationRequest};
+    ///
+    /// let mut request = UserAuthorizationRequest::new("alice@ims.example", "sip:alice@ims.example", "ims.example");
+    /// request.kind = Some(AuthorizationType::Deregistration);
+    /// let mut capabilities = ServerCapabilities::new();
+    /// capabilities.mandatory = vec![3];
+    /// let mut answer = UserAuthorizationAnswer::new();
+    /// answer.capabilities = Some(capabilities);
+    /// assert_eq!((request.user_name, answer.server_name), ("alice@ims.example", None));
+    /// ```
     pub struct UserAuthorizationRequest<'a> {
         /// The HSS that is meant.
         [ destination_host: &'a str = DESTINATION_HOST ]

@@ -16,6 +16,27 @@ pub(super) const VENDOR: u8 = 0x80;
 pub(super) const MANDATORY: u8 = 0x40;
 
 /// One AVP.
+///
+/// ```
+/// use imscore_hss::diameter::dictionary::{self as avp, Definition, Key, Kind};
+/// use imscore_hss::diameter::{
+///     ApplicationId, Avp, Avps, CommandCode, CommandFlags, Fault, Header, Message, ResultCode, Writer,
+/// };
+///
+/// let mut out =
+///     Writer::new(Header::request(CommandCode::DEVICE_WATCHDOG, ApplicationId::COMMON, CommandFlags::default()));
+/// out.avp(&avp::ORIGIN_HOST, &"hss.ims.example");
+/// let message = Message::parse(out.finish()?)?;
+/// let avps: Avps<'_> = message.avps();
+/// let host: Avp<'_> = avps.find(&avp::ORIGIN_HOST).ok_or("no Origin-Host")?;
+/// assert_eq!(host.read::<&str>(&avp::ORIGIN_HOST)?, "hss.ims.example");
+///
+/// let definition: &Definition = host.definition().ok_or("no such AVP")?;
+/// assert_eq!((definition.kind, definition.key()), (Kind::DiameterIdentity, Key::new(0, 264)));
+/// let missing: Fault = Fault::missing(&avp::ORIGIN_REALM);
+/// assert_eq!(missing.result(), ResultCode::MISSING_AVP);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Avp<'a> {
     key: Key,

@@ -113,6 +113,50 @@ grammar! {
 }
 
 /// Disconnect-Cause, RFC 6733 §5.4.3.
+///
+/// ```
+/// use imscore_hss::diameter::base::{
+///     CapabilitiesExchangeAnswer, CapabilitiesExchangeRequest, DeviceWatchdogRequest, DisconnectCause,
+///     DisconnectPeerRequest, PeerAnswer, VendorSpecificApplicationId,
+/// };
+/// use imscore_hss::diameter::dictionary::TGPP;
+/// use imscore_hss::diameter::{
+///     Address, ApplicationId, Avps, CommandCode, CommandFlags, Grammar, Header, Message, ResultCode, Writer,
+/// };
+///
+/// /// Writes the AVPs of a command and reads them back.
+/// fn pass<'a, C: Grammar<'a>>(command: &C, bytes: &'a mut Message) -> Result<C, Box<dyn std::error::Error>> {
+///     let header = Header::request(CommandCode::DEVICE_WATCHDOG, ApplicationId::COMMON, CommandFlags::default());
+///     let mut out = Writer::new(header);
+///     command.write_avps(&mut out);
+///     *bytes = Message::parse(out.finish()?)?;
+///     let avps: Avps<'a> = bytes.avps();
+///     Ok(C::read_avps(avps)?)
+/// }
+/// # let bytes = [1, 0, 0, 20, 0x80, 0, 1, 24, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+/// # let empty = Message::parse(bytes::Bytes::copy_from_slice(&bytes))?;
+///
+/// let (host, realm) = ("hss.ims.example", "ims.example");
+/// let addresses = vec![Address::Ip("192.0.2.1".parse()?)];
+/// let mut hello = CapabilitiesExchangeRequest::new(host, realm, addresses, TGPP, "imscore");
+/// hello.vendor_applications = vec![VendorSpecificApplicationId::auth(TGPP, ApplicationId::CX)];
+/// # let mut bytes = empty.clone();
+/// assert_eq!(pass(&hello, &mut bytes)?.vendor_applications, hello.vendor_applications);
+///
+/// let welcome = CapabilitiesExchangeAnswer::new(ResultCode::SUCCESS.0, host, realm);
+/// # let mut bytes = empty.clone();
+/// assert_eq!(pass(&welcome, &mut bytes)?, welcome);
+/// let alive = DeviceWatchdogRequest::new(host, realm);
+/// # let mut bytes = empty.clone();
+/// assert_eq!(pass(&alive, &mut bytes)?, alive);
+/// let leaving = DisconnectPeerRequest::new(host, realm, DisconnectCause::Rebooting);
+/// # let mut bytes = empty.clone();
+/// assert_eq!(pass(&leaving, &mut bytes)?, leaving);
+/// let answer = PeerAnswer::new(ResultCode::SUCCESS.0, host, realm);
+/// # let mut bytes = empty.clone();
+/// assert_eq!(pass(&answer, &mut bytes)?.result, 2_001);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DisconnectCause {
     /// It comes back.

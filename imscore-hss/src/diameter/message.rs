@@ -20,6 +20,13 @@ pub struct Message {
 }
 
 /// Bytes that are no message: 5015, where anybody is to hear of it.
+///
+/// ```
+/// use imscore_hss::diameter::{LengthError, Message};
+///
+/// let cut: LengthError = Message::parse("\x01".into()).expect_err("one byte");
+/// assert_eq!((cut.have, cut.says), (1, None));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{have} bytes, of which the length field says {says:?}")]
 pub struct LengthError {

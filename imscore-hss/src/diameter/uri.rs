@@ -6,6 +6,15 @@ use std::str::FromStr;
 use thiserror::Error;
 
 /// `aaa://hss.ims.example:3868;transport=tcp`
+///
+/// ```
+/// use imscore_hss::diameter::{DiameterUri, Transport, UriError};
+///
+/// let uri: DiameterUri = "aaas://hss.ims.example:5868;transport=tcp".parse()?;
+/// assert_eq!((uri.host.as_str(), uri.port(), uri.transport), ("hss.ims.example", 5_868, Transport::Tcp));
+/// assert_eq!("sip:hss.ims.example".parse::<DiameterUri>(), Err(UriError::Scheme));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DiameterUri {
     /// `aaas`: TLS.

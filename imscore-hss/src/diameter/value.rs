@@ -8,6 +8,19 @@ use super::fault::Fault;
 use super::write::Writer;
 
 /// A type that AVP data is read as and written from.
+///
+/// ```
+/// use imscore_hss::diameter::{Address, Group, Level, Secret, Time, Value, dictionary::Kind};
+///
+/// let address = Address::Ip("192.0.2.1".parse()?);
+/// assert_eq!(<Address<'_> as Value>::KINDS, [Kind::Address]);
+/// assert_eq!(address, Address::Ip("192.0.2.1".parse()?));
+/// assert_eq!(Time::from_unix(1_767_225_600).map(Time::unix), Some(1_767_225_600));
+/// assert_eq!(Level::<4>::new(5), None);
+/// assert_eq!(format!("{:?}", Secret(b"1234")).find("1234"), None);
+/// assert_eq!(Group(b"").avps().count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Value<'a>: Sized {
     /// Formats that it stands for.
     const KINDS: &'static [Kind];

@@ -12,7 +12,9 @@ use super::value::Value;
 /// A message in the making.
 ///
 /// ```
-/// use imscore_hss::diameter::{ApplicationId, CommandCode, CommandFlags, Header, Message, Writer, dictionary as avp};
+/// use imscore_hss::diameter::{
+///     ApplicationId, CommandCode, CommandFlags, Header, Message, Writer, dictionary as avp,
+/// };
 /// let header = Header::request(CommandCode::DEVICE_WATCHDOG, ApplicationId::COMMON, CommandFlags::default());
 /// let mut out = Writer::new(header);
 /// out.avp(&avp::ORIGIN_HOST, &"hss.ims.example");
@@ -27,6 +29,13 @@ pub struct Writer {
 }
 
 /// A message that would be longer than [`MAX_MESSAGE`].
+///
+/// ```
+/// use imscore_hss::diameter::TooLong;
+///
+/// // 24 bits hold the length of a message.
+/// assert!(TooLong { length: 1 << 24 }.to_string().contains("16777216"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the message would have {length} bytes, {MAX_MESSAGE} are the most")]
 pub struct TooLong {

@@ -11,6 +11,23 @@ use crate::{ServerName, StoreError, SubscriberStore, lock};
 const MAX_SCSCFS: usize = 1024;
 
 /// The S-CSCF of a user.
+///
+/// ```
+/// use imscore_hss::{Assignment, AssignmentState, MemorySubscribers, ScscfNodes, SubscriberStore};
+///
+/// # futures_executor::block_on(async {
+/// // What outlives the process: which S-CSCF a user is at.
+/// let store = MemorySubscribers::default();
+/// let assignment = Assignment::new("sip:scscf.ims.example".parse()?, AssignmentState::Registered);
+/// store.assign(&"alice@ims.example".parse()?, Some(&assignment)).await?;
+/// assert_eq!(store.assignments().await?.len(), 0, "nobody has that name");
+///
+/// // And where an S-CSCF is, as a Diameter node.
+/// let nodes = ScscfNodes::default();
+/// assert_eq!(nodes.get(&assignment.server_name), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Assignment {

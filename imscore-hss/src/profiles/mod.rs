@@ -62,6 +62,30 @@ impl Default for ProfileTimes {
 }
 
 /// Profiles that an HSS gave out.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use imscore_hss::state::{Clock, MemoryState};
+/// use imscore_hss::{AssignmentType, HssError, ProfileCache, ProfileTimes, ServerAssignmentRequest};
+///
+/// # futures_executor::block_on(async {
+/// let mut times = ProfileTimes::default();
+/// times.refresh = Duration::from_secs(600);
+/// let cache = ProfileCache::new(Arc::new(MemoryState::new(Clock::new(0), 7)), times, 1);
+/// let request = ServerAssignmentRequest::new(
+///     "alice@ims.example".parse()?,
+///     "sip:alice@ims.example".parse()?,
+///     "sip:scscf.ims.example".parse()?,
+///     AssignmentType::Registration,
+/// );
+/// // What is not known is asked; here nobody answers.
+/// let answer = cache.server_assignment(&request, async { Err(HssError::Unreachable) }).await;
+/// assert_eq!(answer.err(), Some(HssError::Unreachable));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct ProfileCache {
     store: Arc<dyn StateStore>,
     times: ProfileTimes,

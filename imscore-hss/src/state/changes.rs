@@ -41,6 +41,19 @@ impl StateChange {
 
 /// Where changes come from: the other end of every [`StateChanges`]. For those who implement
 /// [`StateStore`](super::StateStore).
+///
+/// ```
+/// use imscore_hss::state::{Key, StateChange, StateChangeSource, StateChanges, Table};
+///
+/// # futures_executor::block_on(async {
+/// const BINDINGS: Table = Table::new("bindings");
+/// let source = StateChangeSource::default();
+/// let mut changes: StateChanges = source.subscribe(BINDINGS);
+/// let removed = StateChange::Removed(Key::new(BINDINGS, "alice"));
+/// source.announce(&removed);
+/// assert_eq!(changes.next().await, Some(removed));
+/// # });
+/// ```
 #[derive(Debug, Default)]
 pub struct StateChangeSource {
     listeners: Mutex<Vec<(Table, Weak<Mutex<Queue>>)>>,

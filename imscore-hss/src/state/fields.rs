@@ -15,6 +15,32 @@ const VERSION: u8 = 1;
 pub struct Unreadable;
 
 /// Fields as they are written.
+///
+/// ```
+/// use imscore_hss::state::fields::{Field, Reader, Unknown, Unreadable, Writer};
+///
+/// let mut writer = Writer::record();
+/// writer.text(1, "sip:alice@ims.example");
+/// writer.number(9, 7);
+/// let record = writer.finish();
+///
+/// // A node that knows only tag 1 keeps the rest.
+/// let (mut name, mut unknown) = (None, Unknown::default());
+/// let mut reader = Reader::record(&record)?;
+/// while let Some(field) = reader.next_field()? {
+///     let field: Field = field;
+///     match field.tag {
+///         1 => name = Some(field.text()?),
+///         _ => unknown.keep(&field),
+///     }
+/// }
+/// let mut writer = Writer::record();
+/// writer.text(1, &name.ok_or("no name")?);
+/// writer.unknown(&unknown);
+/// assert_eq!(writer.finish(), record);
+/// assert!(matches!(Reader::record(&"?".into()), Err(Unreadable)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Writer {
     bytes: Vec<u8>,

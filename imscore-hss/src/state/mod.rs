@@ -14,8 +14,8 @@
 //!
 //! ```
 //! # futures_executor::block_on(async {
-//! use std::time::Duration;
 //! use imscore_hss::state::{Clock, Key, MemoryState, StateStore, Swap, Table, Version, Write};
+//! use std::time::Duration;
 //!
 //! const BINDINGS: Table = Table::new("bindings");
 //! let clock = Clock::new(0);
@@ -49,6 +49,34 @@ pub use clock::Clock;
 pub use memory::MemoryState;
 
 /// Records under keys, for any number of nodes at once.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use imscore_hss::state::{
+///     Claim, Clock, Key, MemoryState, Record, StateChange, StateError, StateStore, Table, Version, Write,
+/// };
+///
+/// # futures_executor::block_on(async {
+/// const CHALLENGES: Table = Table::new("challenges");
+/// let clock = Clock::new(0);
+/// let store = MemoryState::new(clock.clone(), 7).with_limit(1);
+/// let mut changes = store.subscribe(CHALLENGES);
+/// let key = Key::new(CHALLENGES, "1");
+/// store.compare_and_swap(&key, None, Write::new(Version::new(1), "a").due_in(Duration::from_secs(4))).await?;
+/// assert_eq!(changes.next().await, Some(StateChange::Written(key.clone(), Version::new(1))));
+/// let record: Option<Record> = store.get(&key).await?;
+/// assert!(record.is_some_and(|record| record.value == "a"));
+///
+/// // Work that has fallen due is claimed by one node.
+/// clock.advance_to(4_000);
+/// let claims: Vec<Claim> = store.claim_due(CHALLENGES, 10, Duration::from_secs(1)).await?;
+/// assert_eq!(claims[0].key, key);
+/// let full = store.compare_and_swap(&Key::new(CHALLENGES, "2"), None, Write::new(Version::new(1), "b")).await;
+/// assert_eq!(full, Err(StateError::Full));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait StateStore: Send + Sync {
     /// The record under `key`, unless there is none or it has expired.

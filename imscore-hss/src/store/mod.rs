@@ -21,6 +21,34 @@ use crate::{Assignment, PrivateIdentity, PublicIdentity, ServerName, Subscriptio
 pub const MAX_PAGE: usize = 1000;
 
 /// Where subscriptions are kept. A public identity belongs to one private identity at most.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use imscore_hss::{
+///     Credentials, DigestCredentials, MemorySubscribers, Put, StoreError, SubscriberStore, Subscription,
+///     SubscriptionError,
+/// };
+///
+/// # futures_executor::block_on(async {
+/// let subscription = |name: &str| -> Result<Arc<Subscription>, Box<dyn std::error::Error>> {
+///     let private = format!("{name}@ims.example").parse()?;
+///     let secret = DigestCredentials::from_password(&private, "ims.example", "secret")?;
+///     Ok(Arc::new(Subscription::new(private, ["sip:alice@ims.example".parse()?], Credentials::Digest(secret))?))
+/// };
+/// let store = MemorySubscribers::default();
+/// assert_eq!(store.put(subscription("alice")?).await?, Put::Created);
+/// assert!(store.find(&"sip:alice@ims.example".parse()?).await?.is_some());
+/// let taken = store.put(subscription("mallory")?).await;
+/// assert!(matches!(taken, Err(StoreError::Conflict { owner, .. }) if owner.as_str() == "alice@ims.example"));
+///
+/// let alice = "alice@ims.example".parse()?;
+/// let secret = DigestCredentials::from_password(&alice, "ims.example", "secret")?;
+/// let nameless = Subscription::new(alice, [], Credentials::Digest(secret));
+/// assert_eq!(nameless.err(), Some(SubscriptionError::NoPublicIdentity));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait SubscriberStore: Send + Sync {
     /// The subscription of a private identity.

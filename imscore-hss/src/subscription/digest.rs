@@ -17,6 +17,18 @@ use crate::PrivateIdentity;
 const MAX_SECRET: usize = 1024;
 
 /// What an S-CSCF needs to challenge by SIP Digest and to check the answer (TS 29.228 §6.3, SIP-Digest-Authenticate).
+///
+/// ```
+/// use imscore_hss::{DigestAlgorithm, DigestCredentials, DigestError, Ha1, PrivateIdentity, Qop};
+///
+/// let alice: PrivateIdentity = "alice@ims.example".parse()?;
+/// let credentials = DigestCredentials::from_password(&alice, "ims.example", "secret")?;
+/// assert_eq!(credentials.qop, Qop::Auth);
+/// let hash: &Ha1 = credentials.ha1(DigestAlgorithm::Md5).ok_or("no MD5")?;
+/// assert_eq!(hash.as_hex().len(), 32);
+/// assert!(matches!(Ha1::new(DigestAlgorithm::Sha256, "12"), Err(DigestError::Ha1 { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DigestCredentials {

@@ -3,6 +3,26 @@
 //! As the HSS says them. To match requests against them is the S-CSCF's affair.
 
 /// Requests that match go by an application server.
+///
+/// ```
+/// use imscore_hss::{
+///     ApplicationServer, Condition, DefaultHandling, InitialFilterCriteria, NormalForm, ProfilePart,
+///     RegistrationType, ServicePointTrigger, SessionCase, TriggerPoint,
+/// };
+///
+/// // Calls of a registered user, and registrations but not refreshes, go to an application server.
+/// let calls = ServicePointTrigger::new(0, Condition::Method("INVITE".into()));
+/// let placed = ServicePointTrigger::new(0, Condition::SessionCase(SessionCase::OriginatingRegistered));
+/// let mut registers = ServicePointTrigger::new(1, Condition::Method("REGISTER".into()));
+/// registers.registration_types = vec![RegistrationType::Initial, RegistrationType::DeRegistration];
+///
+/// let mut server = ApplicationServer::new("sip:as.ims.example");
+/// server.default_handling = DefaultHandling::SessionTerminated;
+/// let point = TriggerPoint::new(NormalForm::Disjunctive, vec![calls, placed, registers]);
+/// let mut criteria = InitialFilterCriteria::new(10, server).with_trigger_point(point);
+/// criteria.profile_part = Some(ProfilePart::Registered);
+/// assert_eq!(criteria.trigger_point.map(|point| point.triggers.len()), Some(3));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]

@@ -35,11 +35,8 @@ pub const MAX_PUBLIC_IDENTITIES: usize = 64;
 /// use imscore_hss::{Credentials, DigestCredentials, PrivateIdentity, Subscription};
 /// let alice: PrivateIdentity = "alice@ims.example".parse()?;
 /// let credentials = Credentials::Digest(DigestCredentials::from_password(&alice, "ims.example", "secret")?);
-/// let subscription = Subscription::new(
-///     alice,
-///     ["sip:alice@ims.example".parse()?, "tel:+12015550123".parse()?],
-///     credentials,
-/// )?;
+/// let subscription =
+///     Subscription::new(alice, ["sip:alice@ims.example".parse()?, "tel:+12015550123".parse()?], credentials)?;
 /// assert_eq!(subscription.profile().default_identity().map(|id| id.as_str()), Some("sip:alice@ims.example"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -64,6 +61,15 @@ pub enum Credentials {
 }
 
 /// Networks from which the subscriber may register.
+///
+/// ```
+/// use imscore_hss::{Roaming, VisitedNetwork};
+///
+/// let home: VisitedNetwork = "ims.example".parse()?;
+/// let roaming = Roaming::Only(vec![home.clone()]);
+/// assert!(roaming.allows(&home) && !roaming.allows(&"far.example".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Roaming {

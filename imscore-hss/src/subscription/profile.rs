@@ -15,6 +15,29 @@ pub struct UserProfile {
 }
 
 /// Identities that have the same services (TS 29.228 §B.2).
+///
+/// ```
+/// use imscore_hss::{
+///     ExtendedPriority, IdentityExtension, IdentityKind, ProfileIdentity, ReadProfile, ServiceProfile,
+///     UserDataError, UserProfile, WildcardedIdentity,
+/// };
+///
+/// let mut extension = IdentityExtension::default();
+/// extension.kind = IdentityKind::User;
+/// extension.display_name = Some("Alice".into());
+/// extension.extended_priorities = vec![ExtendedPriority { namespace: "wps".into(), level: "3".into() }];
+/// let identity = ProfileIdentity::new("sip:alice@ims.example".parse()?).with_extension(extension);
+/// let mut service = ServiceProfile::new(vec![identity, ProfileIdentity::barred("tel:+12015550123".parse()?)]);
+/// service.wildcards = vec![WildcardedIdentity::new("sip:room-!.*!@ims.example")];
+///
+/// let profile = UserProfile::new("alice@ims.example".parse()?, vec![service]);
+/// assert_eq!(profile.associated_identities().count(), 1);
+/// let read: ReadProfile = UserProfile::from_xml(profile.to_xml().as_bytes())?;
+/// assert_eq!((read.profile, read.ignored), (profile, 0));
+/// let nobody = UserProfile::from_xml(b"<IMSSubscription></IMSSubscription>");
+/// assert_eq!(nobody.err(), Some(UserDataError::NoPrivateIdentity));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
 #[non_exhaustive]

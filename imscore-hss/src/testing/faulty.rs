@@ -16,7 +16,10 @@ use crate::{
 /// pending, and who asked needs a time-out of its own.
 ///
 /// ```
-/// use imscore_hss::{Hss, HssCache, HssError, LocationInfoRequest, testing::{Command, Fault, FaultyHss}};
+/// use imscore_hss::{
+///     Hss, HssCache, HssError, LocationInfoRequest,
+///     testing::{Command, Fault, FaultyHss},
+/// };
 /// # futures_executor::block_on(async {
 /// let hss = FaultyHss::new(Hss::with_subscribers([], [0; 32])?);
 /// hss.fail_next(Command::LocationInfo, Fault::Answer(HssError::Unreachable));
@@ -66,6 +69,15 @@ pub enum Command {
 }
 
 /// A question as it was asked.
+///
+/// ```
+/// use imscore_hss::LocationInfoRequest;
+/// use imscore_hss::testing::{Command, Question};
+///
+/// let question = Question::LocationInfo(LocationInfoRequest::new("sip:bob@ims.example".parse()?));
+/// assert_eq!(question.command(), Command::LocationInfo);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// [`HssCache::user_authorization`]

@@ -37,6 +37,21 @@ const CACHE: usize = 64 << 20;
 /// work do the reading and writing. A write takes as long as the disk takes to make it durable.
 ///
 /// Keys stand in it as they are, so on Unix it is readable and writable by its owner alone.
+///
+/// ```
+/// use imscore_hss::SubscriberStore;
+/// use imscore_hss::tokio::{OpenError, RedbSubscribers};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let folder = tempfile::tempdir()?;
+/// let store = RedbSubscribers::open(folder.path().join("subscribers.redb"))?;
+/// assert!(store.list(10, None).await?.is_empty());
+/// let second = RedbSubscribers::open(folder.path().join("subscribers.redb"));
+/// assert!(matches!(second, Err(OpenError::InUse)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct RedbSubscribers {
     database: Arc<Database>,
     assignments: Arc<Assignments>,

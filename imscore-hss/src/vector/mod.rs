@@ -66,6 +66,28 @@ pub struct SessionKeys {
 }
 
 /// What an HSS keeps of a subscriber with a USIM or ISIM.
+///
+/// ```
+/// use imscore_hss::vector::{
+///     AkaCredentials, AuthenticationFunctions, AuthenticationVector, Milenage, Secret, SequenceNumber,
+///     SessionKeys, Usim, UsimAnswer,
+/// };
+///
+/// let functions: AuthenticationFunctions = Milenage::new(&[1; 16], &[2; 16]).into();
+/// let keys: SessionKeys = functions.f2345(&[9; 16]);
+/// let credentials = AkaCredentials::new(functions, [0x80, 0]);
+/// let sqn = SequenceNumber::new(33).ok_or("too large")?;
+/// let vector: AuthenticationVector = credentials.vector([9; 16], sqn);
+/// let expected: &Secret = &vector.xres;
+/// assert_eq!(expected, &keys.res);
+///
+/// let mut card = Usim::new(credentials);
+/// let answer = card.authenticate(&vector.rand, &vector.autn);
+/// assert!(matches!(answer, UsimAnswer::Response { res, .. } if res == vector.xres));
+/// let again = card.authenticate(&vector.rand, &vector.autn);
+/// assert!(matches!(again, UsimAnswer::SynchronisationFailure(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AkaCredentials {

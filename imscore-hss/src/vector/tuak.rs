@@ -25,6 +25,15 @@ const F5_STAR: u8 = 0xc0;
 const K_256: u8 = 0x01;
 
 /// A subscriber's key and the operator's, bound to it. MAC has 64 bits, CK and IK 128, as TS 33.102 §6.3 wants them.
+///
+/// ```
+/// use imscore_hss::vector::{Secret, Tuak, TuakSettings};
+///
+/// let key = Secret::new(&[1; 16]).ok_or("no key")?;
+/// let tuak = Tuak::new(key, &[2; 32], TuakSettings::default()).ok_or("not of TUAK's lengths")?;
+/// assert_eq!(tuak.settings(), TuakSettings::default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tuak {
     k: Secret,

@@ -24,6 +24,47 @@ use crate::diameter::dictionary as avp;
 use crate::diameter::{ApplicationId, CommandCode, Grammar, Message};
 
 /// Diameter peers; see the module for the contract.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use imscore_hss::diameter::dictionary::{self as avp, TGPP};
+/// use imscore_hss::diameter::{ApplicationId, CommandCode, CommandFlags, Header, Message, Origin, Writer};
+/// use imscore_hss::peer::{
+///     Arrival, Cause, ConnectionId, Counters, Event, Failure, NoPeer, Obstacle, Output, PeerSettings, PeerStatus,
+///     Peers, RequestId, SendError, Settings, Ticket, Transport,
+/// };
+///
+/// let hss = PeerSettings::connect("hss.ims.example", "ims.example", "192.0.2.1:3868");
+/// let origin = Origin::new("icscf.ims.example", "ims.example");
+/// let mut peers = Peers::new(Settings::new(origin, vec![(TGPP, ApplicationId::CX)], vec![hss]), 1, 0);
+/// peers.start(Duration::ZERO);
+///
+/// let status: &PeerStatus = &peers.status()[0];
+/// assert_eq!(status.obstacle, Some(Obstacle::NotConnected(Cause::Connecting)));
+/// let mut out =
+///     Writer::new(Header::request(CommandCode::LOCATION_INFO, ApplicationId::CX, CommandFlags::default()));
+/// out.avp(&avp::DESTINATION_REALM, &"ims.example");
+/// let request = Message::parse(out.finish()?)?;
+/// let sent: Result<RequestId, SendError> = peers.request(request, Duration::from_secs(1), Duration::ZERO);
+/// let Err(SendError::NoPeer(NoPeer { realm, .. })) = sent else { panic!("nobody is there") };
+/// assert_eq!(realm, "ims.example");
+///
+/// // A stranger connects.
+/// let arrival = Arrival { transport: Transport::Tcp, from: Some("192.0.2.9".parse()?) };
+/// let accepted: Option<ConnectionId> = peers.handle_accepted(arrival, Duration::ZERO);
+/// assert_eq!(peers.counters(), Counters::default());
+///
+/// /// What the owner of a node does with its events: requests wait for an answer by their ticket.
+/// fn note(event: Event, waiting: &mut Vec<(Ticket, Message)>) {
+///     match event {
+///         Event::Request { ticket, request, .. } => waiting.push((ticket, request)),
+///         Event::Failed { failure: Failure::TimedOut, .. } => println!("no answer"),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Peers {
     settings: Settings,

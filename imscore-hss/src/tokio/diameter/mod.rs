@@ -46,6 +46,35 @@ const REQUESTS: usize = 4096;
 const LEAVE: Duration = Duration::from_secs(6);
 
 /// A Diameter node. Clones are the same node, which ends with the last of them.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use imscore_hss::LocationInfoRequest;
+/// use imscore_hss::cx::question::Asker;
+/// use imscore_hss::diameter::{ApplicationId, Origin, dictionary::TGPP};
+/// use imscore_hss::peer::Settings;
+/// use imscore_hss::tokio::{AskError, Asked, Diameter, Requests, Status};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let origin = Origin::new("icscf.ims.example", "ims.example");
+/// let settings = Settings::new(origin.clone(), vec![(TGPP, ApplicationId::CX)], vec![]);
+/// let (node, mut requests): (Diameter, Requests) = Diameter::start(settings, None).await?;
+/// let status: Option<Status> = node.status().await;
+/// assert_eq!(status.map(|status| status.connections), Some(0));
+///
+/// let question = LocationInfoRequest::new("sip:bob@ims.example".parse()?);
+/// let message = Asker::new(origin, "ims.example").location_info("icscf.ims.example;1;1", &question)?;
+/// let answer = node.ask(message, Duration::from_secs(1)).await;
+/// assert!(matches!(answer, Err(AskError::NotSent(_))), "it has no peer");
+///
+/// node.stop().await;
+/// let asked: Option<Asked> = requests.next().await;
+/// assert!(asked.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Diameter {
     inputs: mpsc::Sender<Input>,

@@ -42,6 +42,13 @@ struct Configs {
 }
 
 /// Why there is no TLS.
+///
+/// ```
+/// use imscore_hss::tokio::{DiameterTls, TlsError};
+///
+/// let refused = DiameterTls::new(b"no certificate", b"no key", b"no roots");
+/// assert!(matches!(refused, Err(TlsError::Pem(_) | TlsError::Certificate(_))));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TlsError {
