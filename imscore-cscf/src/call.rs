@@ -165,6 +165,20 @@ impl Call {
 pub struct Elapsed;
 
 /// Why a request of a role's own got no final response.
+///
+/// ```
+/// use imscore_cscf::{Call, SendError, Target};
+/// use imscore_sip::{Method, Request, StatusCode};
+///
+/// /// Whether somebody answers an OPTIONS.
+/// async fn is_there(call: &Call, uri: &str) -> bool {
+///     let options = Request::new(&Method::Options, uri);
+///     match call.send(options, Target::default()).await {
+///         Ok(response) => response.status().is_success(),
+///         Err(SendError::Timeout | SendError::Unreachable | _) => false,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {

@@ -35,6 +35,49 @@ use crate::call::Call;
 /// A procedure that has begun runs to its end: it is not dropped when the caller gives up, since between a write at the
 /// HSS and one in a store there is no safe place to stop. After the node's deadline the caller gets 504 and the procedure
 /// goes on without it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use async_trait::async_trait;
+/// use imscore_cscf::{Call, Decision, Elapsed, Event, Origin, Refused, Role, Target, Verdict};
+/// use imscore_sip::{Request, Response, StatusCode};
+///
+/// /// Sends calls to a voice mail when nobody is there, and looks the caller up before.
+/// struct Divert;
+///
+/// # async fn look_up(_: Request) -> bool { true }
+/// #[async_trait]
+/// impl Role for Divert {
+///     async fn on_request(&self, call: &mut Call, request: Request) -> Result<Decision, Refused> {
+///         if matches!(call.origin(), Origin::Node) {
+///             return Ok(Decision::Done);
+///         }
+///         let looked_up = call.within(Duration::from_millis(500), look_up(request.clone())).await;
+///         match looked_up {
+///             Ok(true) => Ok(Decision::forward(request)),
+///             Ok(false) => Err(StatusCode::NOT_FOUND.into()),
+///             Err(Elapsed) => Err(Refused::new(StatusCode::SERVER_TIMEOUT)),
+///         }
+///     }
+///
+///     fn on_response(&self, _call: &mut Call, response: Response) -> Verdict {
+///         match response.status() {
+///             StatusCode::TEMPORARILY_UNAVAILABLE => Verdict::Resume(response),
+///             _ => Verdict::Pass(response),
+///         }
+///     }
+///
+///     async fn on_event(&self, _call: &mut Call, event: Event) {
+///         if let Event::FlowLost(flow) = event {
+///             println!("a phone is gone: {flow}");
+///         }
+///     }
+/// }
+///
+/// let voice_mail = Target::route("sip:voicemail.ims.example;lr");
+/// assert_eq!(voice_mail.routes, ["sip:voicemail.ims.example;lr"]);
+/// ```
 #[async_trait]
 pub trait Role: Send + Sync {
     /// A request outside a dialog whose next hop is this role.
@@ -145,6 +188,15 @@ pub enum Event {
 }
 
 /// A request that a role does not serve, and the answer to it.
+///
+/// ```
+/// use imscore_cscf::Refused;
+/// use imscore_sip::{Method, Request, StatusCode};
+///
+/// let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE).with("Retry-After", "30");
+/// let invite = Request::new(&Method::Invite, "sip:bob@ims.example");
+/// assert_eq!(refused.reply(&invite).headers.raw("Retry-After"), Some(&b"30"[..]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{status}")]
 pub struct Refused {

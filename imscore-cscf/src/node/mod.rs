@@ -43,6 +43,36 @@ pub use worker::{Counters, Worker};
 use crate::role::Role;
 
 /// The description of a node: roles by name, listeners, names of other hosts. Cheap to clone.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use imscore_cscf::pcscf::{Pcscf, Settings as PcscfSettings};
+/// use imscore_cscf::{Drain, Listen, Node, Settings, Worker};
+/// use imscore_sip::Now;
+/// use imscore_sip::transport::{Listener, Side, Transport};
+///
+/// let mut settings = Settings::default();
+/// settings.deadline = Duration::from_secs(5);
+/// let pcscf = Pcscf::new(PcscfSettings::new("pcscf.ims.example", "icscf.ims.example", [7; 16]));
+/// let node = Node::default().role("pcscf.ims.example", pcscf).settings(settings).listen_as(Listen {
+///     address: "udp:0.0.0.0:5060".parse()?,
+///     advertised: "203.0.113.1:5060".into(),
+///     role: "pcscf.ims.example".into(),
+///     side: Side::Access,
+/// });
+/// let drain: Drain = node.drain();
+///
+/// // What a driver does for each core of the machine:
+/// let now = Now { monotonic: std::time::Instant::now(), wall: 1_767_225_600_000 };
+/// let listener = Listener { transport: Transport::Udp, sent_by: "203.0.113.1:5060".into(), side: Side::Access };
+/// let worker = Worker::new(Arc::new(node), (0, 1), [7; 32], vec![listener], now);
+/// assert!(worker.is_idle());
+/// drain.start();
+/// assert!(drain.is_started());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Node {
     pub(crate) roles: Vec<(ByteString, Arc<dyn Role>)>,

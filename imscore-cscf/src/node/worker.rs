@@ -35,6 +35,18 @@ const POLLS_A_TURN: usize = 64;
 const LONGEST_CHAIN: usize = 16;
 
 /// Counters of a worker, readable from other threads.
+///
+/// ```
+/// use std::sync::atomic::Ordering;
+///
+/// use imscore_cscf::Counters;
+///
+/// /// Whether callers have waited in vain for a role.
+/// fn is_slow(counters: &Counters) -> bool {
+///     counters.overdue.load(Ordering::Relaxed) > 0
+/// }
+/// assert!(!is_slow(&Counters::default()));
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Counters {

@@ -19,6 +19,19 @@ const TRANSPORTS: [Transport; 5] = [Transport::Udp, Transport::Tcp, Transport::T
 const MAC: usize = 12;
 
 /// Makes and reads tokens.
+///
+/// ```
+/// use imscore_cscf::pcscf::Tokens;
+/// use imscore_sip::transport::{Flow, ListenerId, Transport};
+///
+/// let tokens = Tokens::new([7; 16]);
+/// let remote = "203.0.113.9:40000".parse()?;
+/// let flow = Flow { transport: Transport::Udp, listener: ListenerId(0), remote, connection: None };
+/// let token = tokens.seal(flow, &[b"a84b@pc33"]);
+/// assert_eq!(tokens.open(&token, &[b"a84b@pc33"]), Some(flow));
+/// assert_eq!(tokens.open(&token, &[b"another call"]), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Tokens {
     key: [u8; 16],

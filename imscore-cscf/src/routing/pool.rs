@@ -3,6 +3,16 @@
 use imscore_hss::{Capabilities, ServerName};
 
 /// An S-CSCF of the pool: its name and what speaks for it.
+///
+/// ```
+/// use imscore_cscf::icscf::ScscfServer;
+/// use imscore_hss::ServerName;
+///
+/// let name: ServerName = "sip:scscf1.ims.example".parse()?;
+/// let server = ScscfServer::new(name).with_capabilities([3, 7]).with_priority(1).with_weight(10);
+/// assert_eq!((server.capabilities.as_slice(), server.weight), (&[3, 7][..], 10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScscfServer {

@@ -24,6 +24,28 @@ use imscore_sip::transport::Listener;
 use crate::node::{Counters, Drain, Node, Worker};
 
 /// A node at work. Dropping it stops it at once.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use imscore_cscf::Node;
+/// use imscore_cscf::tokio::{Running, ServeError, serve};
+/// use imscore_sip::transport::Side;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let node = Node::default().listen("udp:127.0.0.1:0".parse()?, "pcscf.ims.example", Side::Core);
+/// let running: Running = serve(node, 1).await?;
+/// assert_eq!(running.listeners().len(), 1);
+/// running.stop(Duration::from_secs(1)).await?;
+///
+/// // An address for documentation is not this machine's.
+/// let elsewhere = Node::default().listen("udp:192.0.2.1:5060".parse()?, "pcscf.ims.example", Side::Core);
+/// assert!(matches!(serve(elsewhere, 1).await, Err(ServeError::Bind(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Running {
     workers: Workers,

@@ -10,6 +10,17 @@ use super::{AttributeError, is_token};
 pub struct Mid(String);
 
 /// The value of a `group` attribute (RFC 5888 §5).
+///
+/// ```
+/// use imscore_webrtc::interwork::{Group, Mid};
+///
+/// let group: Group = "BUNDLE 0 1".parse()?;
+/// assert!(group.is_bundle());
+/// let first: &Mid = &group.mids[0];
+/// assert_eq!(first.as_str(), "0");
+/// assert_eq!(Group::bundle(group.mids.clone()).to_string(), "BUNDLE 0 1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Group {

@@ -6,6 +6,15 @@ use std::str::FromStr;
 use super::AttributeError;
 
 /// The value of a `fingerprint` attribute: the hash of a certificate (RFC 8122 §5).
+///
+/// ```
+/// use imscore_webrtc::interwork::{Fingerprint, HashFunction, Setup};
+///
+/// let fingerprint: Fingerprint = "sha-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB".parse()?;
+/// assert_eq!((fingerprint.hash(), fingerprint.digest()[0]), (HashFunction::Sha1, 0x4a));
+/// assert_eq!("actpass".parse::<Setup>()?, Setup::ActPass);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     hash: HashFunction,

@@ -7,6 +7,18 @@ use std::str::FromStr;
 use super::{AttributeError, is_token, number};
 
 /// The value of a `candidate` attribute: a way to reach an agent (RFC 8839 §5.1).
+///
+/// ```
+/// use imscore_webrtc::interwork::{AttributeError, Candidate, CandidateAddress, CandidateKind};
+///
+/// let text = "842163049 1 udp 1686052607 198.51.100.7 52340 typ srflx raddr 192.0.2.17 rport 52340";
+/// let candidate: Candidate = text.parse()?;
+/// assert_eq!((candidate.kind, candidate.port), (CandidateKind::ServerReflexive, 52_340));
+/// assert_eq!(candidate.address, CandidateAddress::Ip("198.51.100.7".parse()?));
+/// let broken: Result<Candidate, AttributeError> = "842163049".parse();
+/// assert!(broken.is_err_and(|error| error.attribute == "candidate"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Candidate {

@@ -23,6 +23,29 @@ pub struct BrowserOffer {
 }
 
 /// What a browser offers in one media section.
+///
+/// ```
+/// use imscore_sip::sdp::SessionDescription;
+/// use imscore_webrtc::interwork::{
+///     BrowserOffer, IceCredentials, OfferError, OfferedMedia, Source, TransportParameters,
+/// };
+///
+/// let sdp = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+///     m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n\
+///     a=ice-ufrag:F7gI\r\na=ice-pwd:x9cml/YzichV2+XlhiMu8g\r\na=setup:actpass\r\n\
+///     a=fingerprint:sha-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB\r\n\
+///     a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=ssrc:7 cname:hN3\r\n";
+/// let offer = BrowserOffer::read(&SessionDescription::parse(sdp.into())?)?;
+/// let audio: &OfferedMedia = &offer.media[0];
+/// let transport: &TransportParameters = audio.transport.as_ref().ok_or("a data channel")?;
+/// assert_eq!(transport.ice, IceCredentials::new("F7gI", "x9cml/YzichV2+XlhiMu8g")?);
+/// let source: &Source = &audio.sources[0];
+/// assert_eq!((source.ssrc, source.cname.as_deref()), (7, Some("hN3")));
+///
+/// let without_media = SessionDescription::parse("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n".into())?;
+/// assert_eq!(BrowserOffer::read(&without_media), Err(OfferError::NoMedia));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OfferedMedia {

@@ -23,6 +23,16 @@ pub enum Profile {
 }
 
 /// The value of an `rtcp-fb` attribute (RFC 4585 §4.2).
+///
+/// ```
+/// use imscore_webrtc::interwork::{RtcpFeedback, SourceAttribute};
+///
+/// let feedback: RtcpFeedback = "96 nack pli".parse()?;
+/// assert_eq!((feedback.payload, feedback.kind.as_str(), feedback.parameters.as_str()), (Some(96), "nack", "pli"));
+/// let source: SourceAttribute = "2718281828 cname:hN3+Qe".parse()?;
+/// assert_eq!((source.ssrc, source.value.as_deref()), (2_718_281_828, Some("hN3+Qe")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RtcpFeedback {
