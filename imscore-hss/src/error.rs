@@ -39,7 +39,7 @@ pub enum HssError {
     /// DIAMETER_ERROR_AUTH_SCHEME_NOT_SUPPORTED.
     #[error("the subscription has no such authentication scheme")]
     SchemeNotSupported,
-    /// DIAMETER_UNABLE_TO_COMPLY for an authentication: AUTS was not made with the key of the user.
+    /// DIAMETER_UNABLE_TO_COMPLY for an authentication after AUTS: it was not made with the key of the user.
     #[error("AUTS was not made with the key of the user")]
     Resynchronisation,
     /// DIAMETER_ERROR_IN_ASSIGNMENT_TYPE: this cannot happen to an identity in its state.

@@ -8,7 +8,7 @@ use super::{
     scheme,
 };
 use crate::diameter::base::OcSupportedFeatures;
-use crate::diameter::{Message, Origin, Secret, TooLong};
+use crate::diameter::{Message, Origin, ResultCode, Secret, TooLong};
 use crate::vector::{self, AuthenticationVector};
 use crate::{
     AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestAlgorithm, DigestCredentials, Ha1, HssError,
@@ -115,10 +115,14 @@ fn read<'a, C: Command<'a>>(message: &'a Message) -> Result<(Outcome, C), HssErr
 }
 
 /// Reads an answer that is of no use but for its success.
-fn success<'a, C: Command<'a>>(message: &'a Message) -> Result<C, HssError> {
-    match read::<C>(message)? {
-        (outcome, command) if outcome.is_success() => Ok(command),
-        (outcome, _) => Err(outcome.error(None)),
+///
+/// 5012 is no verdict on the user here: an HSS says so where it cannot do what it is asked, for want of its own data base
+/// for instance (TS 29.228 §6.1.1.1, §6.1.4.1, §6.3.1). To a Server-Assignment alone it says that another S-CSCF has the user.
+fn success<C>((outcome, command): (Outcome, C)) -> Result<C, HssError> {
+    match outcome {
+        Outcome::Base(ResultCode::UNABLE_TO_COMPLY) => Err(HssError::Unreachable),
+        outcome if outcome.is_success() => Ok(command),
+        outcome => Err(outcome.error(None)),
     }
 }
 
@@ -127,7 +131,7 @@ fn success<'a, C: Command<'a>>(message: &'a Message) -> Result<C, HssError> {
 /// # Errors
 /// What the HSS says, or that it cannot be understood.
 pub fn user_authorization(message: &Message) -> Result<UserAuthorization, HssError> {
-    let command = success::<UserAuthorizationAnswer<'_>>(message)?;
+    let command = success(read::<UserAuthorizationAnswer<'_>>(message)?)?;
     Ok(match server_name(command.server_name) {
         Some(scscf) => UserAuthorization::Scscf(scscf),
         None => UserAuthorization::Capabilities(command.capabilities.map(capabilities).unwrap_or_default()),
@@ -139,7 +143,7 @@ pub fn user_authorization(message: &Message) -> Result<UserAuthorization, HssErr
 /// # Errors
 /// What the HSS says, or that it cannot be understood.
 pub fn location_info(message: &Message) -> Result<LocationInfo, HssError> {
-    let command = success::<LocationInfoAnswer<'_>>(message)?;
+    let command = success(read::<LocationInfoAnswer<'_>>(message)?)?;
     Ok(match server_name(command.server_name) {
         Some(scscf) => LocationInfo::Scscf(scscf),
         None => LocationInfo::Capabilities(command.capabilities.map(capabilities).unwrap_or_default()),
@@ -150,8 +154,12 @@ pub fn location_info(message: &Message) -> Result<LocationInfo, HssError> {
 ///
 /// # Errors
 /// What the HSS says, or that it cannot be understood.
-pub fn multimedia_auth(message: &Message) -> Result<MultimediaAuth, HssError> {
-    let command = success::<MultimediaAuthAnswer<'_>>(message)?;
+pub fn multimedia_auth(message: &Message, request: &MultimediaAuthRequest) -> Result<MultimediaAuth, HssError> {
+    let answer = read::<MultimediaAuthAnswer<'_>>(message)?;
+    if answer.0 == Outcome::Base(ResultCode::UNABLE_TO_COMPLY) && request.resynchronisation.is_some() {
+        return Err(HssError::Resynchronisation);
+    }
+    let command = success(answer)?;
     if command.items.iter().any(|item| item.scheme == Some(scheme::AKA)) {
         let vectors = command.items.iter().map(vector).collect::<Option<_>>();
         return vectors.map(MultimediaAuth::Aka).ok_or(HssError::SchemeNotSupported);
@@ -224,4 +232,39 @@ fn credentials(of: &SipDigestAuthenticate<'_>) -> Option<DigestCredentials> {
     let ha1 = |name, hash: Secret<'_>| Ha1::new(algorithm(name)?, str::from_utf8(hash.0).ok()?).ok();
     let second = of.alternate_ha1.and_then(|hash| ha1(of.alternate_algorithm, hash));
     DigestCredentials::from_ha1(of.realm, ha1(of.algorithm, of.ha1).into_iter().chain(second)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diameter::Fault;
+    use crate::{AssignmentType, PublicIdentity, Resynchronisation};
+
+    /// TS 29.228 §6.1.1.1, §6.1.2.1, §6.1.4.1, §6.3.1: what 5012 means depends on the question.
+    #[test]
+    fn unable_to_comply() {
+        let private: PrivateIdentity = "alice@ims.example".parse().unwrap();
+        let public: PublicIdentity = "sip:alice@ims.example".parse().unwrap();
+        let scscf: ServerName = "sip:scscf.ims.example".parse().unwrap();
+        let asker = Asker::new(Origin::new("scscf.ims.example", "ims.example"), "ims.example");
+        let authorize = UserAuthorizationRequest::new(private.clone(), public.clone(), "ims.example".parse().unwrap());
+        let locate = LocationInfoRequest::new(public.clone());
+        let mut challenge = MultimediaAuthRequest::new(private.clone(), public.clone(), scscf.clone());
+        let assign = ServerAssignmentRequest::new(private, public, scscf, AssignmentType::Registration);
+
+        let refuse = |asked: Result<Message, HssError>| {
+            let fault = Fault::new(ResultCode::UNABLE_TO_COMPLY, "no");
+            Message::parse(asked.unwrap().refuse(&fault, &Origin::new("hss.ims.example", "ims.example"))).unwrap()
+        };
+        let answer = refuse(asker.user_authorization("s", &authorize));
+        assert_eq!(user_authorization(&answer), Err(HssError::Unreachable));
+        let answer = refuse(asker.location_info("s", &locate));
+        assert_eq!(location_info(&answer), Err(HssError::Unreachable));
+        let answer = refuse(asker.server_assignment("s", &assign));
+        assert_eq!(server_assignment(&answer, &assign), Err(HssError::NotAssigned));
+        let answer = refuse(asker.multimedia_auth("s", &challenge));
+        assert_eq!(multimedia_auth(&answer, &challenge), Err(HssError::Unreachable));
+        challenge.resynchronisation = Some(Resynchronisation { rand: [1; 16], auts: [2; 14] });
+        assert_eq!(multimedia_auth(&answer, &challenge), Err(HssError::Resynchronisation));
+    }
 }

@@ -300,7 +300,7 @@ mod tests {
         }
 
         async fn multimedia_auth(&self, request: &Challenge) -> Result<MultimediaAuth, HssError> {
-            question::multimedia_auth(&self.ask(self.asker().multimedia_auth(SESSION, request)).await?)
+            question::multimedia_auth(&self.ask(self.asker().multimedia_auth(SESSION, request)).await?, request)
         }
 
         async fn server_assignment(&self, request: &Assign) -> Result<ServerAssignment, HssError> {

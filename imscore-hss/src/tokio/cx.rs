@@ -202,8 +202,8 @@ impl HssCache for CxHss {
 
     async fn multimedia_auth(&self, request: &MultimediaAuthRequest) -> Result<MultimediaAuth, HssError> {
         let session = self.shared.sessions.next();
-        let request = self.shared.asker.multimedia_auth(&session, request)?;
-        question::multimedia_auth(&self.shared.ask(request).await?)
+        let asked = self.shared.asker.multimedia_auth(&session, request)?;
+        question::multimedia_auth(&self.shared.ask(asked).await?, request)
     }
 
     async fn server_assignment(&self, request: &ServerAssignmentRequest) -> Result<ServerAssignment, HssError> {
