@@ -1,5 +1,9 @@
 //! SCTP (RFC 6733 §2.1), by sockets of the one-to-one style (RFC 6458 §4), which read and write as TCP's do. One stream
-//! is used, and the payload protocol identifier is left at 0.
+//! is used.
+//!
+//! Deviation: the payload protocol identifier stays 0, where Diameter has 46. It is set by SCTP_DEFAULT_SNDINFO or beside each
+//! message (RFC 6458 §8.1.31, §5.3.4), which neither socket2 nor nix nor rustix has, and a call of our own to the system
+//! would be unsafe code.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
