@@ -14,11 +14,13 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use imscore_benches::{
+    cx,
     messages::messages,
     parsers::{FORWARD, HTTPARSE, IMSCORE, LINES, Parser, TYPED},
 };
 
-/// Counts the instructions that parsing takes, and fails where they have grown by more than 3 % of what the base says.
+/// Counts the instructions that SIP and Diameter messages take, and fails where they have grown by more than 3 % of what the base
+/// says.
 ///
 /// Needs valgrind, and rustc in the path to tell its version.
 #[derive(clap::Parser)]
@@ -31,18 +33,41 @@ struct Options {
     #[arg(long)]
     write: bool,
 
-    /// What valgrind is to run: reads all messages so many times
-    #[arg(long, hide = true, num_args = 2, value_names = ["PARSER", "TIMES"])]
+    /// What valgrind is to run, and how often
+    #[arg(long, hide = true, num_args = 2, value_names = ["WORK", "TIMES"])]
     work: Option<Vec<String>>,
 }
 
+/// Something that is counted; once is twelve messages.
+#[derive(Clone, Copy)]
+enum Work {
+    /// The twelve SIP messages, by a parser.
+    Parse(Parser),
+    /// A command of Cx, written.
+    Write { name: &'static str, command: &'static str },
+    /// One, read.
+    Read { name: &'static str, command: &'static str },
+}
+
 /// Counted, httparse first.
-const PARSERS: [Parser; 5] = [HTTPARSE, LINES, IMSCORE, TYPED, FORWARD];
+const WORK: [Work; 8] = [
+    Work::Parse(HTTPARSE),
+    Work::Parse(LINES),
+    Work::Parse(IMSCORE),
+    Work::Parse(TYPED),
+    Work::Parse(FORWARD),
+    Work::Write { name: "Multimedia-Auth-Request, write", command: "Multimedia-Auth-Request" },
+    Work::Read { name: "Multimedia-Auth-Request, read", command: "Multimedia-Auth-Request" },
+    Work::Read { name: "Multimedia-Auth-Answer, read", command: "Multimedia-Auth-Answer" },
+];
+
+/// Diameter messages of one pass, as many as there are of SIP.
+const MESSAGES: usize = 12;
 
 /// What a ratio may grow by.
 const TOLERANCE: f64 = 0.03;
 
-/// By version of rustc and name of the parser.
+/// By version of rustc and name of the work.
 type Base = BTreeMap<String, BTreeMap<String, f64>>;
 
 fn main() -> anyhow::Result<()> {
@@ -52,24 +77,25 @@ fn main() -> anyhow::Result<()> {
     }
     let version = rustc_version()?;
     let mut base = read(&options.base)?;
-    let counts = PARSERS.map(|parser| count(parser.name));
+    let counts = WORK.map(|work| count(work.name()));
     let [httparse, ..] = &counts;
     let httparse = *httparse.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
     println!("| instructions for the twelve messages | counted | to httparse | base, rustc {version} |");
     println!("| --- | ---: | ---: | ---: |");
     let mut grown = Vec::new();
-    for (parser, counted) in PARSERS.iter().zip(counts) {
+    for (work, counted) in WORK.iter().zip(counts) {
+        let name = work.name();
         let counted = counted?;
         let ratio = counted / httparse;
         let known = base.entry(version.clone()).or_default();
-        let before = known.get(parser.name).copied();
+        let before = known.get(name).copied();
         let shown = before.map_or("none".to_owned(), |before| format!("{before:.3}"));
-        println!("| {} | {counted:.0} | {ratio:.3} | {shown} |", parser.name);
+        println!("| {name} | {counted:.0} | {ratio:.3} | {shown} |");
         if before.is_some_and(|before| ratio > before * (1.0 + TOLERANCE)) {
-            grown.push(parser.name);
+            grown.push(name);
         }
         if options.write {
-            known.insert(parser.name.to_owned(), (ratio * 1000.0).round() / 1000.0);
+            known.insert(name.to_owned(), (ratio * 1000.0).round() / 1000.0);
         }
     }
     if options.write {
@@ -102,20 +128,20 @@ fn rustc_version() -> anyhow::Result<String> {
     text.split_ascii_whitespace().nth(1).map(str::to_owned).context("rustc tells no version")
 }
 
-/// Instructions of one pass over all messages: what more passes take above fewer, so that start and end do not count.
-fn count(parser: &str) -> anyhow::Result<f64> {
+/// Instructions of one pass over twelve messages: what more passes take above fewer, so that start and end do not count.
+fn count(work: &str) -> anyhow::Result<f64> {
     const FEWER: u32 = 20;
     const MORE: u32 = 120;
-    Ok((total(parser, MORE)? - total(parser, FEWER)?) / f64::from(MORE - FEWER))
+    Ok((total(work, MORE)? - total(work, FEWER)?) / f64::from(MORE - FEWER))
 }
 
-fn total(parser: &str, times: u32) -> anyhow::Result<f64> {
+fn total(work: &str, times: u32) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir()?;
     let counts = folder.path().join("counts");
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", &format!("--callgrind-out-file={}", counts.display())])
         .arg(std::env::current_exe()?)
-        .args(["--work", parser, &times.to_string()])
+        .args(["--work", work, &times.to_string()])
         .output()
         .context("valgrind does not start; is it installed?")?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -124,13 +150,40 @@ fn total(parser: &str, times: u32) -> anyhow::Result<f64> {
     Ok(total.trim().parse()?)
 }
 
-fn perform(parser: &str, times: u32) -> anyhow::Result<()> {
-    let parser = PARSERS.iter().find(|known| known.name == parser).context("no such parser")?;
-    let inputs: Vec<_> = messages().iter().filter_map(|sample| (parser.prepare)(&sample.bytes)).collect();
-    for _ in 0..times {
-        for input in &inputs {
-            black_box((parser.parse)(black_box(input)));
+fn perform(name: &str, times: u32) -> anyhow::Result<()> {
+    let work = WORK.iter().find(|work| work.name() == name).context("no such work")?;
+    let command = |name| cx::command(name).context("no such command");
+    match work {
+        Work::Parse(parser) => {
+            let inputs: Vec<_> = messages().iter().filter_map(|sample| (parser.prepare)(&sample.bytes)).collect();
+            for _ in 0..times {
+                for input in &inputs {
+                    black_box((parser.parse)(black_box(input)));
+                }
+            }
+        }
+        Work::Write { command: name, .. } => {
+            let command = command(name)?;
+            for _ in 0..times as usize * MESSAGES {
+                black_box((command.write)());
+            }
+        }
+        Work::Read { command: name, .. } => {
+            let command = command(name)?;
+            let bytes = (command.write)();
+            for _ in 0..times as usize * MESSAGES {
+                anyhow::ensure!((command.read)(black_box(&bytes)), "what was written is read");
+            }
         }
     }
     Ok(())
+}
+
+impl Work {
+    fn name(&self) -> &'static str {
+        match self {
+            Work::Parse(parser) => parser.name,
+            Work::Write { name, .. } | Work::Read { name, .. } => name,
+        }
+    }
 }
