@@ -207,6 +207,7 @@ mod tests {
                 "http.listen" => "[::1]:9",
                 "log" => "debug",
                 "hss.mode" => "diameter",
+                "hss.domains" => "other.example",
                 "names.hosts" => "far=udp:192.0.2.1:9",
                 "names.servers" => "192.0.2.1:53",
                 "names.system_servers" => "true",

@@ -13,9 +13,10 @@ use imscore_cscf::scscf::{self, Scscf};
 use imscore_cscf::tokio::{Running, serve_with};
 use imscore_cscf::{Drain, Listen, Node};
 use imscore_hss::diameter::{ApplicationId, Origin, dictionary::TGPP};
+use imscore_hss::peer::discovery::Search;
 use imscore_hss::peer::{self, PeerSettings};
 use imscore_hss::state::{Clock, MemoryState};
-use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
+use imscore_hss::tokio::{Carriers, CxHss, CxSettings, Diameter};
 use imscore_hss::{Hss, HssCache, ServerName};
 use imscore_sip::auth::Algorithm;
 use imscore_sip::tokio::{NameServers, TraceFile, seed};
@@ -24,6 +25,7 @@ use imscore_sip::transport::Side;
 
 use crate::http::{self, Operations, Provisioning, Server, Token};
 use crate::metrics::{Metrics, Page};
+use crate::names::DiameterNames;
 use crate::settings::{self, Settings};
 use crate::subscribers::{self, Demo};
 use crate::{milliseconds, seconds};
@@ -114,12 +116,21 @@ async fn hss(settings: &Settings) -> Result<Asked> {
         let own = subscribers::open(&settings.data).await?;
         return Ok(Asked { cache: Arc::new(own.clone()), own: Some(own), diameter: None });
     }
-    let realm = settings.home_domain.as_str();
-    let peer = PeerSettings::connect(settings.hss_host(), realm, settings.hss.address.to_string());
-    let origin = Origin::new(settings.in_home_domain(&settings.hss.origin), realm);
-    let mut node = peer::Settings::new(origin, vec![(TGPP, ApplicationId::CX)], vec![peer]);
+    let realm = settings.hss_realm();
+    let origin = Origin::new(settings.in_home_domain(&settings.hss.origin), settings.home_domain.as_str());
+    let mut node = peer::Settings::new(origin, vec![(TGPP, ApplicationId::CX)], Vec::new());
     node.watchdog = seconds(settings.hss.watchdog_seconds);
-    let (diameter, requests) = Diameter::start(node, None).await?;
+    let (diameter, requests) = match name_servers(&settings.names)?.filter(|_| settings.is_hss_found()) {
+        Some(servers) => {
+            let mut search = Search::new(realm, ApplicationId::CX);
+            search.domains.clone_from(&settings.hss.domains);
+            Diameter::find(node, Carriers::default(), search, Arc::new(DiameterNames(servers))).await?
+        }
+        None => {
+            node.peers = vec![PeerSettings::connect(settings.hss_host(), realm, settings.hss.address.to_string())];
+            Diameter::start(node, None).await?
+        }
+    };
     let scscf: ServerName = format!("sip:{}", settings.in_home_domain(&settings.scscf.name)).parse()?;
     let cache = CxHss::new(diameter.clone(), requests, CxSettings::new(realm, scscf));
     Ok(Asked { cache: Arc::new(cache), own: None, diameter: Some(diameter) })

@@ -7,6 +7,7 @@ pub mod core;
 pub mod hss;
 pub mod http;
 pub mod metrics;
+pub mod names;
 pub mod program;
 pub mod settings;
 pub mod subscribers;

@@ -57,7 +57,10 @@ fn greeting(settings: &Settings, demo: &[Demo]) -> String {
         lines.push(format!("  HTTP     http://{http}/v1/subscribers, /health, /metrics"));
     } else {
         lines.push(format!("  HTTP     http://{http}/health, /metrics"));
-        lines.push(format!("  HSS      {} at {}   (Diameter)", settings.hss_host(), settings.hss.address));
+        lines.push(match settings.is_hss_found() {
+            true => format!("  HSS      of the realm {}   (Diameter, found by name)", settings.hss.realm),
+            false => format!("  HSS      {} at {}   (Diameter)", settings.hss_host(), settings.hss.address),
+        });
         return lines.join("\n") + "\nSubscribers are provisioned at the HSS. Ctrl-C ends it.\n";
     }
     lines.extend(demo_lines(demo));

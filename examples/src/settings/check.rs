@@ -42,6 +42,14 @@ impl Root for Settings {
                 let known = ["in-process", "diameter"].contains(&&*hss.mode);
                 (!known).then(|| ("hss.mode", format!("{:?} is none: write in-process or diameter", hss.mode)))
             })
+            .or_else(|| (!hss.realm.is_empty()).then(|| host("hss.realm", &hss.realm)).flatten())
+            .or_else(|| {
+                let is_looked_for = hss.mode == "diameter" && !hss.realm.is_empty();
+                let nobody = names.servers.is_empty() && !names.system_servers;
+                let cause = "it takes name servers to find an HSS: name them in names.servers";
+                (is_looked_for && nobody).then(|| ("hss.realm", cause.to_owned()))
+            })
+            .or_else(|| hss.domains.iter().find_map(|domain| host("hss.domains", domain)))
             .or_else(|| host("hss.host", &hss.host))
             .or_else(|| host("hss.origin", &hss.origin))
             .or_else(|| within("hss.watchdog_seconds", hss.watchdog_seconds, 3_600))

@@ -143,9 +143,14 @@ tree::settings! {
         /// "in-process": in this process, with the subscribers in the folder above, and provisioned here. "diameter": a
         /// process of its own, as the program hss is, asked over Diameter and provisioned there.
         mode: String = "in-process".into(),
-        /// Where the HSS listens, for "diameter".
+        /// For "diameter": the realm of the HSS, where its hosts are to be found by name (NAPTR and SRV records of the name
+        /// servers below). Empty: it is the home domain, and the HSS is at the address below.
+        realm: String = String::new(),
+        /// Domains besides the realm that a host which is found may be in.
+        domains: Vec<String> = Vec::new(),
+        /// Where the HSS listens, for "diameter" without a realm.
         address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 3868)),
-        /// The Diameter name of the HSS.
+        /// The Diameter name of the HSS at this address.
         host: String = "hss".into(),
         /// The Diameter name of this process. The HSS has it among its peers.
         origin: String = "cscf".into(),
@@ -269,6 +274,16 @@ impl Settings {
     /// True where the HSS is in this process.
     pub fn is_own_hss(&self) -> bool {
         self.hss.mode != "diameter"
+    }
+
+    /// The realm of the HSS.
+    pub fn hss_realm(&self) -> &str {
+        if self.is_hss_found() { &self.hss.realm } else { &self.home_domain }
+    }
+
+    /// True where the HSS is found by name.
+    pub fn is_hss_found(&self) -> bool {
+        !self.hss.realm.is_empty()
     }
 
     /// The Diameter name of the HSS.

@@ -246,12 +246,24 @@ mod tests {
             ("core_timers.t1", "0", "core_timers.t1: 0 is not from 1 to 60000"),
             ("scscf.expires_seconds", "59", "scscf.min_expires_seconds: 60 is not from 1 to 59"),
             ("scscf.algorithms", "MD5,md4", "scscf.algorithms: \"md4\" is none: write MD5 or SHA-256"),
+            ("hss.domains", "a b", "hss.domains: \"a b\" is neither a host name nor an IP address"),
             ("no.such", "1", "--no-such 1: there is no such setting"),
             ("http", "1", "--http 1: there is no such setting"),
         ] {
             let error = load::<Settings>(None, [(path, value)]).unwrap_err().to_string();
             assert!(error.starts_with(cause), "{error}");
         }
+    }
+
+    #[test]
+    fn an_hss_is_found_by_name_servers() {
+        let found = |more: Option<(&'static str, &'static str)>| {
+            load::<Settings>(None, [("hss.mode", "diameter"), ("hss.realm", "b.example")].into_iter().chain(more))
+        };
+        let error = found(None).unwrap_err().to_string();
+        assert_eq!(error, "hss.realm: it takes name servers to find an HSS: name them in names.servers");
+        assert_eq!(found(Some(("names.servers", "192.0.2.53:53"))).unwrap().hss_realm(), "b.example");
+        assert_eq!(Settings::default().hss_realm(), "ims.example");
     }
 
     #[test]

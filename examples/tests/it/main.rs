@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod core;
+mod diameter_names;
 mod hss;
 mod hss_process;
 mod http;

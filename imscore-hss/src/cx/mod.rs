@@ -32,7 +32,7 @@ mod result;
 pub mod server;
 mod server_assignment;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod user_authorization;
 
 pub use head::{Answer, AnswerHead, Command, Request, RequestHead, SupportedFeatures, features};

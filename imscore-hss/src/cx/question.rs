@@ -119,11 +119,11 @@ fn read<'a, C: Command<'a>>(message: &'a Message) -> Result<(Outcome, C), HssErr
 /// 5012 is no verdict on the user here: an HSS says so where it cannot do what it is asked, for want of its own data base
 /// for instance (TS 29.228 §6.1.1.1, §6.1.4.1, §6.3.1). To a Server-Assignment alone it says that another S-CSCF has the user.
 fn success<C>((outcome, command): (Outcome, C)) -> Result<C, HssError> {
-    match outcome {
-        Outcome::Base(ResultCode::UNABLE_TO_COMPLY) => Err(HssError::Unreachable),
-        outcome if outcome.is_success() => Ok(command),
-        outcome => Err(outcome.error(None)),
+    if outcome.is_success() {
+        return Ok(command);
     }
+    let is_in_trouble = outcome == Outcome::Base(ResultCode::UNABLE_TO_COMPLY);
+    Err(if is_in_trouble { HssError::Unreachable } else { outcome.error(None) })
 }
 
 /// The answer to [`Asker::user_authorization`].

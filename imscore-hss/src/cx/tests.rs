@@ -242,7 +242,8 @@ fn again(message: &Message) -> Result<Bytes, Fault> {
     }
 }
 
-fn messages() -> Vec<Message> {
+/// Every command in full, requests and answers in turn.
+pub(crate) fn messages() -> Vec<Message> {
     all().into_iter().map(|full| Message::parse(encode(full)).unwrap()).collect()
 }
 
@@ -294,22 +295,29 @@ fn replace(avps: Avps<'_>, at: &mut isize, data: &[u8], out: &mut Writer) -> Opt
     found
 }
 
+/// A message again and again, each of its AVPs in turn with this data.
+pub(crate) fn changed(message: &Message, data: &[u8]) -> Vec<(&'static Definition, Message)> {
+    let mut all = Vec::new();
+    for at in 0.. {
+        let mut out = Writer::new(*message.header());
+        let Some(definition) = replace(message.avps(), &mut { at }, data, &mut out) else { break };
+        // Two samples of the longest AVPs are longer than a message may be.
+        if let Ok(bytes) = out.finish() {
+            all.push((definition, Message::parse(bytes).unwrap()));
+        }
+    }
+    all
+}
+
 /// What comes of it when each AVP of each command has this data: a result code, or none where it is read.
 fn with_data(data: &[u8], check: impl Fn(&Definition, Option<ResultCode>, &str)) {
-    for message in messages() {
-        for at in 0.. {
-            let mut out = Writer::new(*message.header());
-            let Some(definition) = replace(message.avps(), &mut { at }, data, &mut out) else { break };
-            // Two samples of the longest AVPs are longer than a message may be.
-            let Ok(bytes) = out.finish() else { continue };
-            let changed = Message::parse(bytes).unwrap();
-            let fault = again(&changed).err();
-            check(definition, fault.as_ref().map(Fault::result), &format!("{changed:?} {fault:?}"));
-            if let Some(fault) = fault {
-                let refused = Message::parse(changed.refuse(&fault, &Origin::new(HOST, "ims.example"))).unwrap();
-                assert_eq!(refused.find(&avp::FAILED_AVP).is_some(), fault.failed_avp().is_some());
-                assert!(refused.avps().all(|avp| avp.is_ok()), "{refused:?}");
-            }
+    for (definition, changed) in messages().iter().flat_map(|message| changed(message, data)) {
+        let fault = again(&changed).err();
+        check(definition, fault.as_ref().map(Fault::result), &format!("{changed:?} {fault:?}"));
+        if let Some(fault) = fault {
+            let refused = Message::parse(changed.refuse(&fault, &Origin::new(HOST, "ims.example"))).unwrap();
+            assert_eq!(refused.find(&avp::FAILED_AVP).is_some(), fault.failed_avp().is_some());
+            assert!(refused.avps().all(|avp| avp.is_ok()), "{refused:?}");
         }
     }
 }

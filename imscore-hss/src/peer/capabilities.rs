@@ -139,19 +139,20 @@ pub(super) fn answer(settings: &Settings, request: &Header) -> Message {
     write(request.answer(), |out| answer.write_avps(out))
 }
 
-/// Reads a CER and holds it against what we have; `arrival` is how it came and the names of the certificate.
+/// Reads a CER and holds it against what we have: `listed` finds a peer by its name, `arrival` is how the CER came and the names
+/// of the certificate.
 ///
 /// # Errors
 /// 3010 from somebody unknown or from elsewhere, 5010 and 5017 where there is nothing in common, what is wrong with its AVPs.
-pub(super) fn judge(
+pub(super) fn judge<'a>(
     settings: &Settings,
+    listed: impl FnOnce(&str) -> Option<&'a PeerSettings>,
     message: &Message,
     arrival: Option<(Arrival, &[String])>,
 ) -> Result<Capabilities, Fault> {
     message.header().check()?;
     let cer = CapabilitiesExchangeRequest::read_avps(message.avps())?;
-    let peer = settings.peers.iter().find(|peer| peer.host.eq_ignore_ascii_case(cer.origin_host));
-    let Some(peer) = peer else {
+    let Some(peer) = listed(cer.origin_host) else {
         return Err(Fault::new(ResultCode::UNKNOWN_PEER, "not in the list of peers"));
     };
     if let Some((arrival, names)) = arrival {

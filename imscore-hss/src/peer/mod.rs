@@ -31,8 +31,9 @@
 //! );
 //! ```
 //!
-//! * Only peers of the list are spoken to: whoever sends a CER from outside of it gets 3010, and a redirection leads only
-//!   to one of them.
+//! * Only peers of the list are spoken to, and those that were found for a realm ([`discovery`]): whoever else sends a CER gets
+//!   3010, and a redirection leads only to one of them. A host that was found may answer under another name of its realm, as
+//!   long as nobody else has that name.
 //! * A request that finds no peer says why: [`NoPeer`] has a line for each.
 //! * A request is answered once: by who was asked, on the connection that it went over.
 //! * A request that was sent again is worked on once, and answered as often as it came (RFC 6733 §3).
@@ -42,6 +43,7 @@
 //! back is used before its three watchdogs (RFC 3539 §3.4.1) where there is no other.
 
 mod capabilities;
+pub mod discovery;
 mod duplicates;
 mod machine;
 mod overload;
@@ -58,6 +60,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use self::discovery::NotFound;
 pub use self::peers::Peers;
 use crate::diameter::base::DisconnectCause;
 use crate::diameter::{ApplicationId, Message, Origin, ResultCode};
@@ -133,8 +136,8 @@ pub struct PeerSettings {
     pub host: String,
     /// Its realm; requests to this realm may go to it.
     pub realm: String,
-    /// Where to connect to; none where it connects to us.
-    pub address: Option<String>,
+    /// Where to connect to, tried in turn; nowhere where it connects to us.
+    pub addresses: Vec<String>,
     /// What carries the connection to it. One that is set to [`Transport::Tls`] gets 5017 over anything less.
     pub transport: Transport,
     /// Addresses that it may connect from; any where there is none.
@@ -172,7 +175,7 @@ impl Settings {
 impl PeerSettings {
     /// A peer that we connect to.
     pub fn connect(host: impl Into<String>, realm: impl Into<String>, address: impl Into<String>) -> PeerSettings {
-        PeerSettings { address: Some(address.into()), ..PeerSettings::accept(host, realm) }
+        PeerSettings { addresses: vec![address.into()], ..PeerSettings::accept(host, realm) }
     }
 
     /// A peer that connects to us.
@@ -180,7 +183,7 @@ impl PeerSettings {
         PeerSettings {
             host: host.into(),
             realm: realm.into(),
-            address: None,
+            addresses: Vec::new(),
             transport: Transport::default(),
             from: Vec::new(),
             priority: 0,
@@ -299,6 +302,9 @@ pub enum Cause {
     /// We left.
     #[error("stopped")]
     Stopped,
+    /// It was found by name, and is no longer.
+    #[error("no longer found for its realm")]
+    Withdrawn,
 }
 
 /// Why a request has no answer.
@@ -332,8 +338,10 @@ pub struct NoPeer {
     pub application: ApplicationId,
     /// The realm that it was for.
     pub realm: String,
-    /// Each peer of the list, and what is in the way.
+    /// Each peer, and what is in the way.
     pub peers: Vec<(String, Obstacle)>,
+    /// Why none was found by name, where one was looked for.
+    pub not_found: Option<NotFound>,
 }
 
 /// Why one peer does not take a request.
@@ -368,6 +376,9 @@ impl std::fmt::Display for NoPeer {
         write!(f, "no peer for {} in {}", self.application, self.realm)?;
         for (at, (host, obstacle)) in self.peers.iter().enumerate() {
             write!(f, "{} {host}: {obstacle}", if at == 0 { ":" } else { ";" })?;
+        }
+        if let Some(not_found) = &self.not_found {
+            write!(f, "{} {not_found}", if self.peers.is_empty() { ":" } else { ";" })?;
         }
         Ok(())
     }

@@ -35,15 +35,15 @@ impl Destination {
         let mut obstacles = Vec::new();
         let mut usable: Vec<usize> = Vec::new();
         let mut rank = (true, u16::MAX);
-        for (at, peer) in peers.iter().enumerate() {
-            let host = load.percent(self.application, ReportType::Host, &peer.settings.host);
+        for (at, peer) in peers.iter().enumerate().filter(|(_, peer)| peer.is_listed()) {
+            let host = load.percent(self.application, ReportType::Host, &peer.name);
             let obstacle = self.obstacle(at, peer).or_else(|| match (realm_sheds, load.sheds(host)) {
                 (true, _) => Some(Obstacle::Overloaded(realm)),
                 (false, true) => Some(Obstacle::Overloaded(host)),
                 (false, false) => None,
             });
             if let Some(obstacle) = obstacle {
-                obstacles.push((peer.settings.host.clone(), obstacle));
+                obstacles.push((peer.name.clone(), obstacle));
                 continue;
             }
             let this = (!peer.is_proved(), peer.settings.priority);
@@ -63,12 +63,13 @@ impl Destination {
                 None => return Ok(at),
             }
         }
-        Err(NoPeer { application: self.application, realm: self.realm.clone(), peers: obstacles })
+        let (application, realm) = (self.application, self.realm.clone());
+        Err(NoPeer { application, realm, peers: obstacles, not_found: None })
     }
 
     fn obstacle(&self, at: usize, peer: &Peer) -> Option<Obstacle> {
         let settings = &peer.settings;
-        let is_host = |host: &String| host.eq_ignore_ascii_case(&settings.host);
+        let is_host = |host: &String| host.eq_ignore_ascii_case(&peer.name);
         // An agent passes on what is for others; whoever is none takes only what is for itself.
         let is_relay = peer.speaks.as_ref().is_some_and(|speaks| speaks.is_relay());
         if !self.host.as_ref().is_none_or(|host| is_host(host) || is_relay) {

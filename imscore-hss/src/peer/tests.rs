@@ -1,5 +1,8 @@
 //! One engine against scripted peers, in virtual time.
 
+mod found;
+mod sizes;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -758,6 +761,11 @@ proptest! {
                 }
                 7 => world.give(connection, ppr("a.ims.example", n.into(), n.into())),
                 8 if n == 0 => world.peers.stop(world.now),
+                9 => {
+                    let hosts = ["b.ims.example", "c.ims.example"].into_iter().enumerate();
+                    let hosts = hosts.filter(|(at, _)| n >> at & 1 == 1).map(|(_, host)| found::found(host, &["found"]));
+                    world.peers.set_found(Ok(hosts.collect()), world.now);
+                }
                 _ => ended += world.wait(f64::from(n) / 8.).iter().filter(|line| is_end(line)).count(),
             }
             ended += world.drain().iter().filter(|line| is_end(line)).count();

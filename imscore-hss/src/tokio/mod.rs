@@ -1,5 +1,5 @@
-//! What needs a runtime: time for a [`Clock`], Diameter over TCP, TLS and SCTP, Cx on both sides of it, and a subscriber base on disk
-//! (feature `redb`).
+//! What needs a runtime: time for a [`Clock`], Diameter over TCP, TLS and SCTP with peers found by name, Cx on both sides of it, and a
+//! subscriber base on disk (feature `redb`).
 
 mod cx;
 mod diameter;
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use ::tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use self::cx::{CxHss, CxSettings, serve_cx};
-pub use self::diameter::{AskError, Asked, Carriers, Diameter, Requests, Status};
+pub use self::diameter::{AskError, Asked, Carriers, Diameter, Names, Requests, Status};
 #[cfg(feature = "tls")]
 pub use self::diameter::{DiameterTls, TlsError};
 #[cfg(feature = "redb")]

@@ -60,7 +60,11 @@ impl Peers {
                 }
                 machine::Action::SendDpr(side) => {
                     let identifiers = self.identifiers();
-                    let dpr = capabilities::dpr(&self.settings, DisconnectCause::Rebooting, identifiers);
+                    let cause = match self.stopping {
+                        true => DisconnectCause::Rebooting,
+                        false => DisconnectCause::DoNotWantToTalkToYou,
+                    };
+                    let dpr = capabilities::dpr(&self.settings, cause, identifiers);
                     self.transmit_to(at, side, &dpr);
                 }
                 // The answer needs the request: it was sent before the event.
@@ -74,9 +78,11 @@ impl Peers {
     }
 
     pub(super) fn connect(&mut self, at: usize) {
-        let PeerSettings { host, address: Some(address), transport, .. } = self.peer(at).settings.clone() else {
-            return;
-        };
+        let peer = self.peer(at);
+        let PeerSettings { host, addresses, transport, .. } = &peer.settings;
+        let Some(address) = addresses.get(peer.attempts % addresses.len().max(1)).cloned() else { return };
+        let (host, transport) = (host.clone(), *transport);
+        peer.attempts = peer.attempts.wrapping_add(1);
         let connection =
             self.connection(Connection { peer: Some(at), arrival: None, names: Vec::new(), deadline: None });
         self.peer(at).initiator = Some(connection);
@@ -86,14 +92,16 @@ impl Peers {
     pub(super) fn up(&mut self, at: usize, now: Duration) {
         let first = self.settings.retry;
         let peer = self.peer(at);
-        (peer.retry, peer.backoff) = (None, first);
+        (peer.retry, peer.backoff, peer.attempts) = (None, first, 0);
         if let machine::State::Open(Side::R) = peer.state
             && let Some((_, cer)) = &peer.responder
         {
             let cer = cer.clone();
-            self.peer(at).speaks = capabilities::judge(&self.settings, &cer, None).ok().map(|peer| peer.speaks);
+            let listed = |host: &str| self.listed(host);
+            let speaks = capabilities::judge(&self.settings, listed, &cer, None).ok().map(|peer| peer.speaks);
+            self.peer(at).speaks = speaks;
         }
-        let peer = self.peer(at).settings.host.clone();
+        let peer = self.peer(at).name.clone();
         self.output.push_back(Output::Event(Event::Up { peer }));
         self.watch(at, watchdog::Event::Up, now);
         self.send_waiting(now);
@@ -102,7 +110,7 @@ impl Peers {
     pub(super) fn down(&mut self, at: usize, now: Duration) {
         let peer = self.peer(at);
         peer.silence = None;
-        let event = Event::Down { peer: peer.settings.host.clone(), cause: peer.cause.clone() };
+        let event = Event::Down { peer: peer.name.clone(), cause: peer.cause.clone() };
         self.output.push_back(Output::Event(event));
         self.watch(at, watchdog::Event::Lost, now);
         self.failover(at, true, now);
@@ -114,7 +122,7 @@ impl Peers {
         let spread = self.random.below(256) as u32;
         let peer = self.peer(at);
         let idle = peer.state == machine::State::Closed && peer.retry.is_none();
-        if stopping || !idle || peer.settings.address.is_none() {
+        if stopping || !idle || peer.settings.addresses.is_empty() || !peer.is_listed() {
             return;
         }
         let wait = match peer.cause {
@@ -127,9 +135,13 @@ impl Peers {
             | Cause::AnotherName(_)
             | Cause::Lost
             | Cause::Silent
-            | Cause::Stopped => {
+            | Cause::Stopped
+            | Cause::Withdrawn => {
                 let wait = peer.backoff;
-                peer.backoff = (wait * 2).min(most);
+                // Each address has its turn before the wait grows.
+                if peer.attempts.is_multiple_of(peer.settings.addresses.len()) {
+                    peer.backoff = (wait * 2).min(most);
+                }
                 // Up to a quarter more, so that those who lost one peer do not come back at once.
                 wait + wait * spread / 1024
             }
@@ -175,16 +187,16 @@ impl Peers {
             return self.close(connection);
         }
         let Some(known) = self.connections.get(&connection) else { return };
-        let capabilities =
-            match capabilities::judge(&self.settings, message, known.arrival.map(|at| (at, &*known.names))) {
-                Ok(capabilities) => capabilities,
-                Err(fault) => {
-                    self.counters.refused += 1;
-                    self.transmit(connection, &capabilities::cea(&self.settings, &header, Err(&fault)));
-                    return self.close(connection);
-                }
-            };
-        let is_peer = |peer: &Peer| peer.settings.host.eq_ignore_ascii_case(&capabilities.host);
+        let arrival = known.arrival.map(|at| (at, &*known.names));
+        let capabilities = match capabilities::judge(&self.settings, |host| self.listed(host), message, arrival) {
+            Ok(capabilities) => capabilities,
+            Err(fault) => {
+                self.counters.refused += 1;
+                self.transmit(connection, &capabilities::cea(&self.settings, &header, Err(&fault)));
+                return self.close(connection);
+            }
+        };
+        let is_peer = |peer: &Peer| peer.is_named(&capabilities.host);
         let Some(at) = self.peers.iter().position(is_peer) else { return self.close(connection) };
         if let Some(known) = self.connections.get_mut(&connection) {
             (known.peer, known.deadline) = (Some(at), None);
@@ -200,11 +212,11 @@ impl Peers {
         let header = message.header();
         let expected = self.peer(at).cer == Some(header.hop_by_hop);
         let is_cea = header.command == CommandCode::CAPABILITIES_EXCHANGE && !header.is_request() && expected;
-        let host = self.peer(at).settings.host.clone();
         let cause = match capabilities::read_cea(message) {
             _ if !is_cea => Cause::Refused(ResultCode::UNABLE_TO_COMPLY),
-            Ok(peer) if peer.host.eq_ignore_ascii_case(&host) => {
-                self.peer(at).speaks = Some(peer.speaks);
+            Ok(answers) if self.may_answer_as(at, &answers.host) => {
+                let peer = self.peer(at);
+                (peer.name, peer.speaks) = (answers.host, Some(answers.speaks));
                 return self.drive(at, machine::Event::Cea, now);
             }
             Ok(peer) => Cause::AnotherName(peer.host),

@@ -1,6 +1,7 @@
 //! The engine: all peers, all connections, all requests that wait for an answer.
 
 mod connections;
+mod found;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::capabilities::{self, Speaks};
+use super::discovery::NotFound;
 use super::duplicates::Duplicates;
 use super::machine::{self, Side};
 use super::overload::{self, Reports};
@@ -84,13 +86,20 @@ pub struct Peers {
     next_request: u64,
     next_hop: u32,
     next_end: u32,
+    /// Why no peer was found by name.
+    not_found: Option<NotFound>,
     stopping: bool,
 }
 
-/// One peer of the list.
+/// One peer: of the list, or found.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) settings: PeerSettings,
+    /// Its Origin-Host: another than in the settings only where it was found by the name of those.
+    pub(super) name: String,
+    origin: PeerOrigin,
+    /// Attempts to connect, over all addresses.
+    attempts: usize,
     state: machine::State,
     watchdog: watchdog::State,
     initiator: Option<ConnectionId>,
@@ -105,6 +114,17 @@ pub(super) struct Peer {
     backoff: Duration,
     /// Hop-by-Hop Identifier of our CER.
     cer: Option<u32>,
+}
+
+/// Where a peer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PeerOrigin {
+    /// The settings.
+    List,
+    /// Name servers.
+    Found,
+    /// Name servers, which no longer know it. Its place is free once its connection is closed.
+    Withdrawn,
 }
 
 #[derive(Debug)]
@@ -135,9 +155,12 @@ struct Pending {
 }
 
 impl Peer {
-    fn new(settings: PeerSettings, backoff: Duration) -> Peer {
+    fn new(settings: PeerSettings, origin: PeerOrigin, backoff: Duration) -> Peer {
         Peer {
+            name: settings.host.clone(),
             settings,
+            origin,
+            attempts: 0,
             state: machine::State::Closed,
             watchdog: watchdog::State::Initial,
             initiator: None,
@@ -150,6 +173,16 @@ impl Peer {
             backoff,
             cer: None,
         }
+    }
+
+    /// True for one that may be spoken to.
+    pub(super) fn is_listed(&self) -> bool {
+        self.origin != PeerOrigin::Withdrawn
+    }
+
+    /// True for one that goes by this name.
+    fn is_named(&self, host: &str) -> bool {
+        self.is_listed() && self.name.eq_ignore_ascii_case(host)
     }
 
     /// What is in the way of using it.
@@ -199,7 +232,8 @@ impl Peers {
     /// identifiers stay unique over a restart (RFC 6733 §3).
     pub fn new(settings: Settings, seed: u64, epoch: u64) -> Peers {
         let mut random = Random::new(seed);
-        let peers = settings.peers.iter().map(|peer| Peer::new(peer.clone(), settings.retry)).collect();
+        let peers = settings.peers.iter().map(|peer| Peer::new(peer.clone(), PeerOrigin::List, settings.retry));
+        let peers = peers.collect();
         Peers {
             peers,
             connections: BTreeMap::new(),
@@ -216,6 +250,7 @@ impl Peers {
             next_end: (epoch as u32) << 20 | random.below(1 << 20) as u32,
             random,
             settings,
+            not_found: None,
             stopping: false,
         }
     }
@@ -223,7 +258,7 @@ impl Peers {
     /// Connects to every peer that has an address.
     pub fn start(&mut self, now: Duration) {
         for at in 0..self.peers.len() {
-            if self.peer(at).settings.address.is_some() {
+            if !self.peer(at).settings.addresses.is_empty() {
                 self.drive(at, machine::Event::Start, now);
             }
         }
@@ -417,14 +452,14 @@ impl Peers {
         Output::Wait(of_peers.chain(of_strangers).flatten().chain(of_requests).min())
     }
 
-    /// How each peer stands, in the order of the list.
+    /// How each peer stands, in the order of the list, and behind them those that were found.
     pub fn status(&self) -> Vec<PeerStatus> {
         let status = |(at, peer): (usize, &Peer)| PeerStatus {
-            host: peer.settings.host.clone(),
+            host: peer.name.clone(),
             obstacle: peer.obstacle(),
             pending: self.requests.values().filter(|pending| pending.at.is_some_and(|(on, _)| on == at)).count(),
         };
-        self.peers.iter().enumerate().map(status).collect()
+        self.peers.iter().enumerate().filter(|(_, peer)| peer.is_listed()).map(status).collect()
     }
 
     /// What was counted since the start.
@@ -488,7 +523,7 @@ impl Peers {
         self.requests.is_empty() && self.hops.is_empty() && self.deadlines.is_empty()
     }
 
-    /// Indices come from the list itself, which never changes.
+    /// Indices come from the list itself, which never becomes shorter.
     fn peer(&mut self, at: usize) -> &mut Peer {
         &mut self.peers[at]
     }

@@ -19,7 +19,7 @@ impl Peers {
         };
         match self.duplicates.see(&origin, &message, connection, now) {
             Seen::First => {
-                let peer = self.peer(at).settings.host.clone();
+                let peer = self.peer(at).name.clone();
                 let ticket = Ticket { connection, origin };
                 self.output.push_back(Output::Event(Event::Request { ticket, peer, request: message }));
             }
@@ -61,7 +61,7 @@ impl Peers {
         let peer = self.peer(at);
         // Only an agent brings what others ask.
         let is_relay = peer.speaks.as_ref().is_some_and(Speaks::is_relay);
-        if !peer.settings.may_ask || !is_relay && !peer.settings.host.eq_ignore_ascii_case(origin) {
+        if !peer.settings.may_ask || !is_relay && !peer.name.eq_ignore_ascii_case(origin) {
             return Err(Fault::new(ResultCode::AUTHORIZATION_REJECTED, "may not ask this"));
         }
         Ok(origin)
@@ -171,8 +171,9 @@ impl Peers {
 
     pub(super) fn choose(&mut self, destination: &Destination, now: Duration) -> Result<usize, NoPeer> {
         let load = Load { reports: &self.reports, random: &mut self.random, now };
-        let chosen = destination.choose(&self.peers, load);
-        if let Err(no_peer) = &chosen {
+        let mut chosen = destination.choose(&self.peers, load);
+        if let Err(no_peer) = &mut chosen {
+            no_peer.not_found.clone_from(&self.not_found);
             let shed = |(_, obstacle): &(String, Obstacle)| matches!(obstacle, Obstacle::Overloaded(_));
             self.counters.shed += u64::from(no_peer.peers.iter().any(shed));
         }

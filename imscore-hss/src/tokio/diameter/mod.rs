@@ -5,6 +5,7 @@
 
 mod carrier;
 mod connection;
+mod names;
 #[cfg(feature = "sctp")]
 mod sctp;
 #[cfg(test)]
@@ -30,12 +31,14 @@ use thiserror::Error;
 pub use self::carrier::Carriers;
 use self::carrier::{Arrived, Listener, Opened, Stream};
 use self::connection::Connection;
+pub use self::names::Names;
 #[cfg(feature = "tls")]
 pub use self::tls::{DiameterTls, TlsError};
 use crate::diameter::{Fault, FrameError, Message, Origin, ResultCode};
+use crate::peer::discovery::{Discovery, NotFound, Search};
 use crate::peer::{
-    ConnectionId, Counters, Event, Failure, Output, PeerStatus, Peers, RequestId, SendError, Settings, Ticket,
-    Transport,
+    ConnectionId, Counters, Event, Failure, Output, PeerSettings, PeerStatus, Peers, RequestId, SendError, Settings,
+    Ticket, Transport,
 };
 
 /// Inputs that wait for the engine: more, and who sends them waits.
@@ -119,8 +122,10 @@ pub enum AskError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// Each peer of the list.
+    /// Each peer of the list, and each that was found by name.
     pub peers: Vec<PeerStatus>,
+    /// Why none was found by name, where one was looked for.
+    pub not_found: Option<NotFound>,
     /// What the engine counted.
     pub counters: Counters,
     /// Connections that were closed because of what came over them.
@@ -137,6 +142,7 @@ enum Input {
     Connected(ConnectionId, io::Result<Stream>),
     Message(ConnectionId, Message),
     Lost(ConnectionId, Option<FrameError>),
+    Found(Result<Vec<PeerSettings>, NotFound>),
     Ask(Message, Duration, oneshot::Sender<Result<Message, AskError>>),
     Answer(Ticket, Message),
     Status(oneshot::Sender<Status>),
@@ -159,6 +165,27 @@ impl Diameter {
     /// # Errors
     /// An address cannot be listened on; TLS without certificates; SCTP where the system has none.
     pub async fn start_on(settings: Settings, carriers: Carriers) -> io::Result<(Diameter, Requests)> {
+        Diameter::launch(settings, carriers, None).await
+    }
+
+    /// Starts a node that finds peers by name, beside those of the settings (RFC 6733 §5.2).
+    ///
+    /// # Errors
+    /// As [`start_on`](Diameter::start_on). That nobody is found is said by [`Status::not_found`], and to who asks.
+    pub async fn find(
+        settings: Settings,
+        carriers: Carriers,
+        search: Search,
+        names: Arc<dyn Names>,
+    ) -> io::Result<(Diameter, Requests)> {
+        Diameter::launch(settings, carriers, Some((search, names))).await
+    }
+
+    async fn launch(
+        settings: Settings,
+        carriers: Carriers,
+        search: Option<(Search, Arc<dyn Names>)>,
+    ) -> io::Result<(Diameter, Requests)> {
         let (inputs, receiver) = mpsc::channel(INPUTS);
         let (requests, asked) = mpsc::channel(REQUESTS);
         let (up, is_up) = watch::channel(BTreeSet::new());
@@ -167,9 +194,18 @@ impl Diameter {
         let origin = Arc::new(settings.origin.clone());
         let seed = RandomState::new().build_hasher().finish();
         let accept = |listener: Listener| Task(::tokio::spawn(listener.accept_all(inputs.clone())));
+        let find = |(search, names)| {
+            let discovery = Discovery::new(search, seed);
+            Task(::tokio::spawn(names::find(discovery, names, inputs.clone())))
+        };
+        let mut peers = Peers::new(settings, seed, super::wall_clock() / 1000);
+        if let Some((search, _)) = &search {
+            peers.set_found(Err(NotFound::Asking(search.realm.clone())), Duration::ZERO);
+        }
         let node = Node {
+            _finding: search.map(find),
             accepting: listeners.into_iter().map(accept).collect(),
-            peers: Peers::new(settings, seed, super::wall_clock() / 1000),
+            peers,
             started: Instant::now(),
             connections: BTreeMap::new(),
             opening: BTreeMap::new(),
@@ -212,6 +248,11 @@ impl Diameter {
     /// Waits until a peer of this name can be used; false where the node is stopped before.
     pub async fn until_up(&self, peer: &str) -> bool {
         self.up.clone().wait_for(|up| up.contains(peer)).await.is_ok()
+    }
+
+    /// Waits until some peer can be used; false where the node is stopped before.
+    pub async fn until_any_up(&self) -> bool {
+        self.up.clone().wait_for(|up| !up.is_empty()).await.is_ok()
     }
 
     /// Waits until a peer of this name cannot be used.
@@ -270,6 +311,8 @@ impl Drop for Task {
 
 /// The engine with its sockets.
 struct Node {
+    /// Whoever looks for peers ends with the node.
+    _finding: Option<Task>,
     accepting: Vec<Task>,
     peers: Peers,
     started: Instant,
@@ -348,6 +391,7 @@ impl Node {
                     self.peers.handle_lost(id, now);
                 }
             }
+            Input::Found(found) => self.peers.set_found(found, now),
             Input::Ask(message, timeout, reply) => match self.peers.request(message, timeout, now) {
                 Ok(id) => drop(self.asked.insert(id, reply)),
                 Err(error) => drop(reply.send(Err(error.into()))),
@@ -356,6 +400,7 @@ impl Node {
             Input::Status(reply) => {
                 let _ = reply.send(Status {
                     peers: self.peers.status(),
+                    not_found: self.peers.not_found().cloned(),
                     counters: self.peers.counters(),
                     malformed: self.malformed,
                     connections: self.connections.len(),
