@@ -19,8 +19,8 @@ use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::algorithm::{Algorithm, Ha1, Hex, ha1};
-use super::client::Proof;
 use super::question::{Question, Unanswerable};
+use super::session::Session;
 use crate::header::{Authorization, Challenge, Credentials, WwwAuthenticate};
 use crate::message::{Method, Request, Response};
 
@@ -207,26 +207,54 @@ impl AkaLogin {
         cnonce: &str,
         usim: impl FnOnce(&AkaChallenge) -> AkaAnswer,
     ) -> Result<(Credentials, Option<AkaKeys>), Unanswerable> {
-        if !question.is_for(&self.realm) {
-            return Err(Unanswerable::Realm);
-        }
-        if !question.algorithm.is_aka() {
-            return Err(Unanswerable::Algorithm);
-        }
+        let (session, keys) = self.session(question, usim)?;
+        Ok((session.first_answer(method, uri, body, cnonce)?, keys))
+    }
+
+    /// The answers to one question, for as many requests as its nonce is good for, and the keys as
+    /// [`AkaLogin::authorize`] gives them. The card is asked now and never again for it.
+    pub(super) fn session(
+        &self,
+        question: &Question<'_>,
+        usim: impl FnOnce(&AkaChallenge) -> AkaAnswer,
+    ) -> Result<(Session, Option<AkaKeys>), Unanswerable> {
+        self.can_answer(question)?;
         let challenge = AkaChallenge::from_nonce(question.nonce).ok_or(Unanswerable::Malformed)?;
-        let proof = Proof { username: &self.username, question, method, uri, body, cnonce, nonce_count: 1 };
         match usim(&challenge) {
             AkaAnswer::Response { res, keys } => {
                 let secret = aka_ha1(&self.username, question.realm, question.algorithm, &res.0, &keys);
-                Ok((proof.credentials(&secret.ok_or(Unanswerable::Algorithm)?)?, Some(keys)))
+                let secret = secret.ok_or(Unanswerable::Algorithm)?;
+                Ok((Session::new(&self.username, question, secret), Some(keys)))
             }
             // RFC 3310 §3.4: by an empty password, with AUTS beside it.
             AkaAnswer::SynchronisationFailure(auts) => {
                 let nothing = ha1(&self.username, question.realm, "", question.algorithm);
-                Ok((proof.credentials(&nothing)?.with_quoted("auts", &BASE64.encode(auts)), None))
+                Ok((Session::new(&self.username, question, nothing).with_auts(BASE64.encode(auts)), None))
             }
             AkaAnswer::MacFailure => Err(Unanswerable::Forged),
         }
+    }
+
+    /// Whose card it is, without an answer, for a REGISTER before there is a challenge (TS 24.229 §5.1.1.2.2).
+    pub(super) fn introduction(&self, uri: &str) -> Credentials {
+        Credentials::build("Digest", |params| {
+            params.push_quoted("username", &self.username);
+            params.push_quoted("realm", &self.realm);
+            params.push_quoted("nonce", "");
+            params.push_quoted("uri", uri);
+            params.push_quoted("response", "");
+        })
+    }
+
+    pub(super) fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    pub(super) fn can_answer(&self, question: &Question<'_>) -> Result<(), Unanswerable> {
+        if !question.is_for(&self.realm) {
+            return Err(Unanswerable::Realm);
+        }
+        if question.algorithm.is_aka() { Ok(()) } else { Err(Unanswerable::Algorithm) }
     }
 }
 

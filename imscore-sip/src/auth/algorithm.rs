@@ -112,6 +112,17 @@ impl Algorithm {
         }
     }
 
+    /// What is to be answered where a server leaves the choice: the more, the better. A card proves the network too.
+    pub(super) fn strength(self) -> u8 {
+        match self {
+            Algorithm::Md5 | Algorithm::Md5Sess => 0,
+            Algorithm::Sha256 | Algorithm::Sha256Sess => 1,
+            Algorithm::AkaV1Md5 => 2,
+            Algorithm::AkaV2Md5 => 3,
+            Algorithm::AkaV2Sha256 => 4,
+        }
+    }
+
     pub(super) fn is_session(self) -> bool {
         matches!(self, Algorithm::Md5Sess | Algorithm::Sha256Sess)
     }

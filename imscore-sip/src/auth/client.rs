@@ -2,12 +2,11 @@
 
 use std::fmt;
 
+use super::Asks;
 use super::algorithm::{Ha1, Parts, Qop, ha1};
-use super::question::{Question, Unanswerable};
-use crate::header::{
-    Authorization, Challenge, Credentials, HeaderError, ProxyAuthenticate, ProxyAuthorization, TypedHeader,
-    WwwAuthenticate,
-};
+use super::question::{Question, Unanswerable, asked_by, chosen};
+use super::session::Session;
+use crate::header::{Authorization, Credentials, ProxyAuthorization, TypedHeader};
 use crate::message::{Method, Request, Response};
 use crate::parse::params::unescaped;
 
@@ -48,7 +47,8 @@ impl Login {
     }
 
     /// Puts answers to the challenges of a 401 or 407 into a request that is to be sent again, in place of earlier ones
-    /// for the same realms. Of several challenges for one realm the first is answered that can be (RFC 8760 §2.4).
+    /// for the same realms. Of several challenges for one realm the strongest is answered, and of equals the topmost (RFC 8760
+    /// §2.4; the strongest, lest somebody on the way puts a weaker one on top, §3).
     ///
     /// `cnonce` is random, 64 bits or more as a token; `nonce_count` is 1 for a nonce that was not answered before. A
     /// new CSeq, and to give up after the second challenge in a row (RFC 3261 §22.1), is for the caller.
@@ -62,15 +62,19 @@ impl Login {
         cnonce: &str,
         nonce_count: u32,
     ) -> Result<(), Unanswerable> {
-        let www = response.headers.typed().map(|found| found.map(|found: WwwAuthenticate| found.0));
-        let proxy = response.headers.typed().map(|found| found.map(|found: ProxyAuthenticate| found.0));
-        let user: Result<Vec<Authorization>, Unanswerable> = self.answers(request, www, cnonce, nonce_count);
-        let hops: Result<Vec<ProxyAuthorization>, Unanswerable> = self.answers(request, proxy, cnonce, nonce_count);
-        if let (Err(why), Err(also)) = (&user, &hops) {
-            return Err(if *why == Unanswerable::Missing { *also } else { *why });
+        let challenges = asked_by(response);
+        let chosen = chosen(&challenges, |_, question| self.can_answer(question))?;
+        let (method, uri, body) = (request.method(), request.target(), request.body());
+        let (mut user, mut hops) = (Vec::new(), Vec::new());
+        for (asks, question) in &chosen {
+            let answer = self.answer(question, &method, &uri, &body, cnonce, nonce_count)?;
+            match asks {
+                Asks::Server => user.push(Authorization(answer)),
+                Asks::Proxy => hops.push(ProxyAuthorization(answer)),
+            }
         }
-        replace(request, user.unwrap_or_default());
-        replace(request, hops.unwrap_or_default());
+        replace(request, &user);
+        replace(request, &hops);
         Ok(())
     }
 
@@ -87,46 +91,29 @@ impl Login {
         cnonce: &str,
         nonce_count: u32,
     ) -> Result<Credentials, Unanswerable> {
-        if self.realm.as_ref().is_some_and(|realm| !question.is_for(realm)) {
-            return Err(Unanswerable::Realm);
-        }
-        let algorithm = question.algorithm;
-        if algorithm.is_aka() {
-            return Err(Unanswerable::Algorithm);
-        }
-        let secret = ha1(&self.username, question.realm, &self.password, algorithm);
+        let secret = self.secret(question)?;
         Proof { username: &self.username, question, method, uri, body, cnonce, nonce_count }.credentials(&secret)
     }
 
-    /// One answer for each realm.
-    fn answers<H: From<Credentials>>(
-        &self,
-        request: &Request,
-        challenges: impl Iterator<Item = Result<Challenge, HeaderError>>,
-        cnonce: &str,
-        nonce_count: u32,
-    ) -> Result<Vec<H>, Unanswerable> {
-        let mut answers = Vec::new();
-        let mut realms = Vec::new();
-        let mut why = Unanswerable::Missing;
-        for challenge in challenges {
-            let answer = challenge.map_err(|_| Unanswerable::Malformed).and_then(|challenge| {
-                let question = Question::read(&challenge)?;
-                let realm = unescaped(question.realm).into_owned();
-                let (method, uri, body) = (request.method(), request.target(), request.body());
-                Ok((realm, self.answer(&question, &method, &uri, &body, cnonce, nonce_count)?))
-            });
-            match answer {
-                Ok((realm, _)) if realms.contains(&realm) => {}
-                Ok((realm, credentials)) => {
-                    realms.push(realm);
-                    answers.push(H::from(credentials));
-                }
-                Err(found) if why == Unanswerable::Missing => why = found,
-                Err(_) => {}
-            }
+    /// The answers to one question, for as many requests as its nonce is good for.
+    pub(super) fn session(&self, question: &Question<'_>) -> Result<Session, Unanswerable> {
+        Ok(Session::new(&self.username, question, self.secret(question)?))
+    }
+
+    pub(super) fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
+    pub(super) fn can_answer(&self, question: &Question<'_>) -> Result<(), Unanswerable> {
+        if self.realm.as_ref().is_some_and(|realm| !question.is_for(realm)) {
+            return Err(Unanswerable::Realm);
         }
-        if answers.is_empty() { Err(why) } else { Ok(answers) }
+        if question.algorithm.is_aka() { Err(Unanswerable::Algorithm) } else { Ok(()) }
+    }
+
+    fn secret(&self, question: &Question<'_>) -> Result<Ha1, Unanswerable> {
+        self.can_answer(question)?;
+        Ok(ha1(&self.username, question.realm, &self.password, question.algorithm))
     }
 }
 
@@ -182,9 +169,9 @@ impl Proof<'_> {
 }
 
 /// Puts answers in place of those for the same realms.
-fn replace<H: TypedHeader + std::ops::Deref<Target = Credentials>>(request: &mut Request, answers: Vec<H>) {
+pub(super) fn replace<H: TypedHeader + std::ops::Deref<Target = Credentials>>(request: &mut Request, answers: &[H]) {
     request.headers.retain(|old: &H| answers.iter().all(|new| new.param("realm") != old.param("realm")));
-    for answer in &answers {
+    for answer in answers {
         request.headers.push(answer);
     }
 }
@@ -199,6 +186,7 @@ impl fmt::Debug for Login {
 mod tests {
     use super::super::Algorithm;
     use super::*;
+    use crate::header::{ProxyAuthenticate, WwwAuthenticate};
     use crate::message::{Message, StatusCode};
 
     fn invite() -> Request {
@@ -234,14 +222,15 @@ mod tests {
     }
 
     #[test]
-    fn each_realm_is_answered_once_by_the_first_challenge_that_can_be() {
+    fn each_realm_is_answered_once_by_the_strongest_challenge_that_can_be() {
         let login = Login::new("alice", "secret");
         check(
             &login,
             &[
                 r#"Proxy-Authenticate: Digest realm="a", nonce="1", algorithm=SHA-512-256, qop="auth""#,
-                r#"Proxy-Authenticate: Digest realm="a", nonce="2", algorithm=SHA-256, qop="auth""#,
                 r#"Proxy-Authenticate: Digest realm="a", nonce="3", algorithm=MD5, qop="auth""#,
+                r#"Proxy-Authenticate: Digest realm="a", nonce="2", algorithm=SHA-256, qop="auth""#,
+                r#"Proxy-Authenticate: Digest realm="a", nonce="2", algorithm=SHA-256-sess, qop="auth""#,
                 r#"Proxy-Authenticate: Digest realm="b", nonce="4", qop="auth""#,
                 r#"WWW-Authenticate: Digest realm="c", nonce="5", qop="auth""#,
             ],

@@ -4,14 +4,16 @@
 //! for an S-CSCF that keeps challenges in its store. [`Nonces`] makes challenges that need not be kept, and a
 //! [`ReplayGuard`] sees to it that each answer is taken once. [`Authenticator`] is the three together, for a registrar or
 //! a proxy; [`Login`] is the other side. Where a USIM takes the place of the password, [`AkaChallenge`] is what it is asked
-//! and [`AkaLogin`] who answers.
+//! and [`AkaLogin`] who answers; a user agent has a [`Usim`].
 
 mod aka;
 mod algorithm;
 mod client;
+mod logins;
 mod nonce;
 mod question;
 mod server;
+mod session;
 mod verify;
 
 use crate::message::StatusCode;
@@ -19,10 +21,22 @@ use crate::message::StatusCode;
 pub use aka::{AkaAnswer, AkaChallenge, AkaKeys, AkaLogin, AkaResponse, aka_ha1};
 pub use algorithm::{Algorithm, Ha1, Qop, ha1};
 pub use client::Login;
+pub(crate) use logins::Logins;
+pub use logins::Usim;
 pub use nonce::{Nonce, NonceUse, Nonces, ReplayGuard};
 pub use question::{Question, Unanswerable};
 pub use server::{Authenticator, Claim};
+pub(crate) use session::Session;
 pub use verify::{Answer, Expected, Verified};
+
+/// Who asks, and so by which headers: 401 and Authorization, or 407 and Proxy-Authorization (RFC 3261 §22.2, §22.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// A registrar or user agent server.
+    Server,
+    /// A proxy.
+    Proxy,
+}
 
 /// Why a request is not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

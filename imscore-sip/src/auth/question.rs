@@ -1,8 +1,10 @@
 //! Digest challenges: what a server asks, written and read (RFC 7616 §3.3, RFC 3261 §22.4).
 
+use super::Asks;
 use super::algorithm::{Algorithm, Qop};
 use super::verify::between_quotes;
-use crate::header::Challenge;
+use crate::header::{Challenge, HeaderError, ProxyAuthenticate, WwwAuthenticate};
+use crate::message::Response;
 use crate::parse::params::unescaped;
 
 /// What a WWW-Authenticate or Proxy-Authenticate header asks by Digest. Texts are as they stand between their quotes,
@@ -43,6 +45,9 @@ pub enum Unanswerable {
     /// The USIM says that whoever asks does not know its key.
     #[error("the network does not know the key of the USIM")]
     Forged,
+    /// The answer was rejected before, or there were too many.
+    #[error("it was answered before")]
+    Rejected,
     /// It is not what its grammar allows.
     #[error("malformed challenge")]
     Malformed,
@@ -108,9 +113,50 @@ impl<'a> Question<'a> {
     }
 
     /// True where its realm, escapes resolved, is that one.
-    pub(super) fn is_for(&self, realm: &str) -> bool {
+    pub(crate) fn is_for(&self, realm: &str) -> bool {
         unescaped(self.realm) == realm
     }
+
+    fn has_realm_of(&self, other: &Question<'_>) -> bool {
+        unescaped(self.realm) == unescaped(other.realm)
+    }
+}
+
+/// The challenges of a response, those of servers first.
+pub(super) fn asked_by(response: &Response) -> Vec<(Asks, Result<Challenge, HeaderError>)> {
+    let www = response.headers.typed().map(|found| (Asks::Server, found.map(|found: WwwAuthenticate| found.0)));
+    let proxy = response.headers.typed().map(|found| (Asks::Proxy, found.map(|found: ProxyAuthenticate| found.0)));
+    www.chain(proxy).collect()
+}
+
+/// The challenges to answer: of those that `can` be, the strongest for each realm, and of equals the topmost. A server that
+/// has the best on top is done justice; who else has moved a weaker one up is not (RFC 8760 §2.4, §3).
+pub(super) fn chosen<'c>(
+    challenges: &'c [(Asks, Result<Challenge, HeaderError>)],
+    can: impl Fn(Asks, &Question<'_>) -> Result<(), Unanswerable>,
+) -> Result<Vec<(Asks, Question<'c>)>, Unanswerable> {
+    let mut chosen: Vec<(Asks, Question<'c>)> = Vec::new();
+    let mut why = Unanswerable::Missing;
+    for (asks, challenge) in challenges {
+        let question = challenge.as_ref().map_err(|_| Unanswerable::Malformed).and_then(|challenge| {
+            let question = Question::read(challenge)?;
+            can(*asks, &question)?;
+            Ok(question)
+        });
+        match question {
+            Ok(question) => {
+                let same = |(by, other): &&mut (Asks, Question<'_>)| *by == *asks && other.has_realm_of(&question);
+                match chosen.iter_mut().find(same) {
+                    Some((_, other)) if other.algorithm.strength() >= question.algorithm.strength() => {}
+                    Some((_, other)) => *other = question,
+                    None => chosen.push((*asks, question)),
+                }
+            }
+            Err(found) if why == Unanswerable::Missing => why = found,
+            Err(_) => {}
+        }
+    }
+    if chosen.is_empty() { Err(why) } else { Ok(chosen) }
 }
 
 #[cfg(test)]

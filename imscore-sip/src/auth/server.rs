@@ -4,7 +4,7 @@ use super::algorithm::{Algorithm, Ha1, Qop};
 use super::nonce::{Nonce, Nonces, ReplayGuard};
 use super::question::Question;
 use super::verify::{Answer, Expected, Verified};
-use super::{Denied, Remedy};
+use super::{Asks, Denied, Remedy};
 use crate::header::{Authorization, Credentials, HeaderError, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
 use crate::message::{Request, Response, StatusCode};
 use crate::now::Now;
@@ -41,13 +41,6 @@ pub struct Authenticator {
     qop: Vec<Qop>,
 }
 
-/// Who asks, and so by which headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asks {
-    Registrar,
-    Proxy,
-}
-
 /// Who a request says it is from, before that is proved.
 ///
 /// ```
@@ -81,7 +74,7 @@ impl Authenticator {
     /// It offers MD5 and `auth`, which every phone knows, and also takes answers without `qop`.
     pub fn registrar(realm: impl Into<String>, nonces: Nonces) -> Authenticator {
         let (algorithms, qop) = (vec![Algorithm::Md5], vec![Qop::Auth, Qop::Absent]);
-        Authenticator { realm: realm.into(), nonces, asks: Asks::Registrar, algorithms, qop }
+        Authenticator { realm: realm.into(), nonces, asks: Asks::Server, algorithms, qop }
     }
 
     /// One that asks as a proxy: 407, Proxy-Authenticate, Proxy-Authorization (RFC 3261 §22.3).
@@ -159,14 +152,14 @@ impl Authenticator {
     pub fn challenge(&self, request: &Request, stale: bool, random: u64, now: Now) -> Response {
         let nonce = self.nonces.issue(&self.realm, None, random, now);
         let mut response = request.reply(match self.asks {
-            Asks::Registrar => StatusCode::UNAUTHORIZED,
+            Asks::Server => StatusCode::UNAUTHORIZED,
             Asks::Proxy => StatusCode::PROXY_AUTHENTICATION_REQUIRED,
         });
         for algorithm in &self.algorithms {
             let qop = self.qop.clone();
             let question = Question { qop, stale, ..Question::new(&self.realm, &nonce, *algorithm) };
             match self.asks {
-                Asks::Registrar => response.headers.push(&WwwAuthenticate(question.to_challenge())),
+                Asks::Server => response.headers.push(&WwwAuthenticate(question.to_challenge())),
                 Asks::Proxy => response.headers.push(&ProxyAuthenticate(question.to_challenge())),
             }
         }
@@ -181,9 +174,7 @@ impl Authenticator {
     ) -> Result<T, Denied> {
         let headers = &request.headers;
         match self.asks {
-            Asks::Registrar => {
-                self.pick(headers.typed().map(|found| found.map(|found: Authorization| found.0)), verdict)
-            }
+            Asks::Server => self.pick(headers.typed().map(|found| found.map(|found: Authorization| found.0)), verdict),
             Asks::Proxy => {
                 self.pick(headers.typed().map(|found| found.map(|found: ProxyAuthorization| found.0)), verdict)
             }

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::asked::{Asked, Challenged, Outcome, Purpose};
+use super::asked::{Asked, Outcome, Purpose};
 use super::call::{self, Call, CallHandle};
+use super::challenges::Space;
 use super::event::{Event, NotSent, RequestHandle};
 use super::flows::Kept;
 use super::notifier::{Watcher, Wish};
@@ -36,8 +37,9 @@ use crate::wheel::Wheel;
 /// makes provisional responses reliable where the caller wants it, and repeats a 2xx until its ACK comes, for 64*T1
 /// (§13.3.1.4). On *both* sides: To tags, Contacts, CSeq, offers and answers, session timers, 491 and the next attempt, CANCEL,
 /// BYE. It *subscribes* and *notifies* (RFC 6665), and *refers* and is referred (RFC 3515). *Registered*: it refreshes in time,
-/// keeps its flow alive as the registrar asks, and comes back after a failure. Challenges are answered twice at most, and for one
-/// realm.
+/// keeps its flow alive as the registrar asks, and comes back after a failure. It answers *challenges* of its realms, by password
+/// and by USIM, the strongest of several, twice at most for each realm, and not again what was rejected (RFC 3261 §22); what it
+/// does not answer the owner is told.
 ///
 /// A call that nobody ends lasts: [`UserAgent::hang_up`] ends it from this side.
 ///
@@ -90,7 +92,7 @@ pub struct UserAgent {
     pub(super) asked: HashMap<transaction::ClientId, Asked, Keyed>,
     pub(super) unreachable: Table<(Request, Purpose)>,
     pub(super) registrations: Table<Registration>,
-    pub(super) challenged: Option<Challenged>,
+    pub(super) spaces: Vec<Space>,
     pub(super) alarms: Wheel<Alarm>,
     pub(super) events: VecDeque<Event>,
     pub(super) kept: Table<Kept>,
@@ -142,7 +144,7 @@ impl UserAgent {
             asked: HashMap::with_hasher(keyed),
             unreachable: Table::default(),
             registrations: Table::default(),
-            challenged: None,
+            spaces: Vec::new(),
             alarms: Wheel::new(now.monotonic),
             events: VecDeque::new(),
             kept: Table::default(),
@@ -201,9 +203,6 @@ impl UserAgent {
     pub fn request(&mut self, mut request: Request, now: Now) -> RequestHandle {
         let handle = self.new_handle();
         let flow = self.complete(&mut request);
-        if let Some(flow) = &flow {
-            self.authorize_ahead(&mut request, flow);
-        }
         self.ask(request, flow, Purpose::Own(handle), now);
         handle
     }

@@ -1,14 +1,17 @@
-//! Requests of ours: by which way they go, and what comes of challenges (RFC 3261 §8.1.2, §22).
+//! Requests of ours: by which way they go, and what comes of them (RFC 3261 §8.1.2).
 
 use super::UserAgent;
 use super::agent::Alarm;
 use super::call::{Call, Stage};
+use super::challenges::Answered;
 use super::event::{Event, RequestHandle, Unsubscribed};
 use super::notifier::Watcher;
 use super::registration::Registration;
 use super::subscriber::Subscribed;
 use crate::dialog::DialogId;
-use crate::header::{Allow, CSeq, CallId, Contact, From, MaxForwards, Name, Route, Supported, To, TypedHeader};
+use crate::header::{
+    Allow, AuthenticationInfo, CSeq, CallId, Contact, From, MaxForwards, Name, Route, Supported, To, TypedHeader,
+};
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::now::Now;
 use crate::proxy::route;
@@ -16,17 +19,15 @@ use crate::table::Id;
 use crate::transaction::{Cause, ClientId};
 use crate::transport::{Flow, ListenerId};
 
-/// Answers to challenges that one request gets (threat I12).
-const ROUNDS: u8 = 2;
-
 /// A request of ours that waits for its final response, and for an INVITE for the end of its transaction.
+#[derive(Clone)]
 pub(super) struct Asked {
     /// As it was sent, but for its Via.
     pub(super) request: Request,
     pub(super) flow: Flow,
     pub(super) purpose: Purpose,
-    /// How often it was challenged.
-    pub(super) rounds: u8,
+    /// Which challenges it has answered.
+    pub(super) answered: Answered,
 }
 
 /// What a request of ours is for.
@@ -95,13 +96,6 @@ impl std::convert::From<Outcome> for Unsubscribed {
             Outcome::Failed(cause) => Unsubscribed::Failed(cause),
         }
     }
-}
-
-/// The challenge that was answered last, to answer it again before one is asked.
-pub(super) struct Challenged {
-    response: Response,
-    flow: Flow,
-    count: u32,
 }
 
 impl UserAgent {
@@ -173,26 +167,25 @@ impl UserAgent {
         Some(Flow { transport, listener: ListenerId(listener as u16), remote, connection: None })
     }
 
-    /// Sends a request. Without a way it fails at once.
-    pub(super) fn ask(&mut self, request: Request, flow: Option<Flow>, purpose: Purpose, now: Now) -> Option<ClientId> {
+    /// Sends a request, with what is known to be asked for. Without a way it fails at once.
+    pub(super) fn ask(
+        &mut self,
+        mut request: Request,
+        flow: Option<Flow>,
+        purpose: Purpose,
+        now: Now,
+    ) -> Option<ClientId> {
         match flow {
-            Some(flow) => Some(self.dispatch(Asked { request, flow, purpose, rounds: 0 }, now)),
+            Some(flow) => {
+                if self.config.answers_in_dialog || !self.is_in_dialog(&purpose) {
+                    self.authorize_ahead(&mut request, &flow);
+                }
+                Some(self.dispatch(Asked { request, flow, purpose, answered: Answered::default() }, now))
+            }
             None => {
                 self.alarms.set(now.monotonic, Alarm::Unreachable(self.unreachable.insert((request, purpose))));
                 None
             }
-        }
-    }
-
-    /// Answers the last challenge of that neighbour before it asks again (RFC 3261 §22.2).
-    pub(super) fn authorize_ahead(&mut self, request: &mut Request, flow: &Flow) {
-        let cnonce = self.new_tag();
-        if let Some(challenged) = self.challenged.as_mut().filter(|challenged| challenged.flow.remote == flow.remote)
-            && let Some(login) = self.config.login()
-        {
-            challenged.count += 1;
-            // What was answered once is answered again; if not, there will be another challenge.
-            let _ = login.authorize(request, &challenged.response, &cnonce, challenged.count);
         }
     }
 
@@ -216,6 +209,10 @@ impl UserAgent {
             }
             return;
         }
+        if response.headers.contains(AuthenticationInfo::NAME) {
+            let request = asked.request.clone();
+            self.take_next_nonce(&request, &response);
+        }
         if is_invite && status.is_success() {
             // There may be more of them, until the transaction ends.
             return self.on_invite_success(id, response, now);
@@ -238,32 +235,8 @@ impl UserAgent {
         }
     }
 
-    /// The same request with the answer to a challenge and the next CSeq (RFC 3261 §22.2). `None`: it was no challenge, or one
-    /// that is not answered: of another realm, of somebody in a dialog (threat I11), or one too many (threat I12).
-    fn authorized(&mut self, asked: &Asked, response: &Response) -> Option<Asked> {
-        let is_challenge =
-            [StatusCode::UNAUTHORIZED, StatusCode::PROXY_AUTHENTICATION_REQUIRED].contains(&response.status());
-        let in_dialog = match &asked.purpose {
-            Purpose::Within(..) | Purpose::Bye | Purpose::Subscribe(_, Some(_)) | Purpose::Notify(_) => true,
-            Purpose::Subscribe(key, None) => self.is_within_call(*key),
-            Purpose::Invite(_) | Purpose::Register(_) | Purpose::Own(_) => false,
-        };
-        if !is_challenge || asked.rounds >= ROUNDS || in_dialog && !self.config.answers_in_dialog {
-            return None;
-        }
-        let cnonce = self.new_tag();
-        let mut request = asked.request.clone();
-        self.config.login()?.authorize(&mut request, response, &cnonce, 1).ok()?;
-        let number = self.next_number(asked)?;
-        request.headers.set(&CSeq { number, method: request.method() });
-        if !in_dialog {
-            self.challenged = Some(Challenged { response: response.clone(), flow: asked.flow, count: 1 });
-        }
-        Some(Asked { request, rounds: asked.rounds + 1, purpose: asked.purpose.clone(), flow: asked.flow })
-    }
-
     /// The CSeq of a request that goes again.
-    fn next_number(&mut self, asked: &Asked) -> Option<u32> {
+    pub(super) fn next_number(&mut self, asked: &Asked) -> Option<u32> {
         match &asked.purpose {
             Purpose::Within(call, dialog, _) => Some(self.calls.get_mut(*call)?.leg_of(dialog)?.dialog.next_sequence()),
             Purpose::Register(key) => Some(self.registrations.get_mut(*key)?.next_sequence()),

@@ -34,9 +34,6 @@ impl UserAgent {
         if let Some(terms) = self.config.session_timer {
             terms.ask(&mut invite, None);
         }
-        if let Some(flow) = &flow {
-            self.authorize_ahead(&mut invite, flow);
-        }
         let mut call = Call::new(flow, Stage::Calling(None));
         call.terms = self.config.session_timer;
         // What cannot be read is passed on as it is, and its answer is not judged.

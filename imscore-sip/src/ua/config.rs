@@ -1,10 +1,11 @@
 //! What a user agent is built with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
 
-use crate::auth::Login;
+use crate::auth::{AkaLogin, Login, Logins, Usim};
 use crate::dialog;
 use crate::header::NameAddr;
 use crate::message::Method;
@@ -50,7 +51,7 @@ pub struct Config {
     /// which is offered to it, or by outbound (RFC 5626 §4.4, RFC 6223). A flow on which nothing comes back is gone, and the
     /// registration is made anew on another (RFC 5626 §4.5).
     pub keep_alive: bool,
-    pub(super) login: Option<Login>,
+    pub(super) logins: Logins,
 }
 
 impl Config {
@@ -72,14 +73,26 @@ impl Config {
             session_timer: None,
             answers_in_dialog: false,
             keep_alive: true,
-            login: None,
+            logins: Logins::default(),
         }
     }
 
-    /// Answers challenges of that realm, and of no other.
+    /// Answers challenges of that realm by password, beside those of other logins. The first login is that of the home network: what
+    /// its proxy asked once is answered in later calls too, before it asks again; proxies of others are answered within one
+    /// Call-ID (RFC 3261 §22.3).
     #[must_use]
-    pub fn with_login(self, username: &str, password: &str, realm: &str) -> Config {
-        Config { login: Some(Login::new(username, password).with_realm(realm)), ..self }
+    pub fn with_login(mut self, username: &str, password: &str, realm: &str) -> Config {
+        self.logins.add_password(Login::new(username, password).with_realm(realm));
+        self
+    }
+
+    /// Answers challenges of that realm by AKA (RFC 3310, RFC 4169): `username` is the private identity, `realm` the home
+    /// network's domain. A card goes before a password for the same realm where the network leaves the choice. What has a MAC that
+    /// the card refuses is not answered.
+    #[must_use]
+    pub fn with_usim(mut self, username: &str, realm: &str, usim: impl Usim + 'static) -> Config {
+        self.logins.add_card(AkaLogin::new(username, realm), Arc::new(usim));
+        self
     }
 
     /// Speaks as that identity, whose user part the Contact has too.
@@ -115,10 +128,6 @@ impl Config {
             connection: None,
         });
         Config { proxy: flow, ..self }
-    }
-
-    pub(super) fn login(&self) -> Option<&Login> {
-        self.login.as_ref()
     }
 
     /// The identity with its name.

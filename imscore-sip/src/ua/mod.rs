@@ -35,6 +35,7 @@ mod body;
 mod call;
 mod called;
 mod calling;
+mod challenges;
 mod config;
 mod event;
 mod flows;

@@ -171,9 +171,6 @@ impl UserAgent {
             register.headers.push(&Supported::from(tag));
         }
         self.complete(&mut register);
-        if let Some(flow) = &flow {
-            self.authorize_ahead(&mut register, flow);
-        }
         self.ask(register, flow, Purpose::Register(key), now)
     }
 

@@ -102,9 +102,6 @@ impl UserAgent {
     /// Subscribes with a SUBSCRIBE of the owner's making, Event and Expires included, or with a REFER outside of calls.
     pub fn subscribe_with(&mut self, mut request: Request, now: Now) -> SubscriptionHandle {
         let flow = self.complete(&mut request);
-        if let Some(flow) = &flow {
-            self.authorize_ahead(&mut request, flow);
-        }
         self.begin_subscription(request, flow, None, now)
     }
 

@@ -1,5 +1,6 @@
 mod called;
 mod calling;
+mod challenges;
 mod flows;
 mod notifier;
 mod referral;

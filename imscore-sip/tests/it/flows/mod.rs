@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use imscore_sip::auth::{Algorithm, Authenticator, Nonces, ReplayGuard, ha1};
+use imscore_sip::header::ProxyAuthorization;
 use imscore_sip::proxy::{self, Hop, Proxy, route};
 use imscore_sip::sdp::SessionDescription;
 use imscore_sip::testing::{Host, Ladder, sdp_answer, sdp_offer_at};
@@ -182,6 +183,8 @@ struct Server {
     proxy: Option<(Authenticator, ReplayGuard)>,
     /// Redirects instead (RFC 3261 §8.3).
     redirects: bool,
+    /// Puts these addresses of its own for media in place of those of descriptions: towards the called and back.
+    bridges: Option<[&'static str; 2]>,
 }
 
 impl Server {
@@ -193,6 +196,7 @@ impl Server {
             registrar: None,
             proxy: None,
             redirects: false,
+            bridges: None,
         }
     }
 
@@ -244,7 +248,13 @@ impl Server {
                 let hop = route::next_hop(&request).and_then(|uri| self.address(&uri)).expect("a next hop");
                 proxy.send_ack(request, hop);
             }
-            proxy::Event::Response { id, branch, response } => proxy.pass(id, branch, response, now),
+            proxy::Event::Response { id, branch, mut response } => {
+                if let Some([_, back]) = self.bridges.filter(|_| !response.body().is_empty()) {
+                    let body = bridged(&response.body(), back);
+                    response = response.with_body("application/sdp", body);
+                }
+                proxy.pass(id, branch, response, now);
+            }
             proxy::Event::Cancelled { .. }
             | proxy::Event::Ended { .. }
             | proxy::Event::Answer { .. }
@@ -263,7 +273,8 @@ impl Server {
 
     fn on_request(&mut self, mut request: Request, own: &str, now: Now) -> Result<Vec<(Request, Hop)>, Box<Response>> {
         let refuse = |request: &Request, status| Box::new(request.reply(status));
-        let in_dialog = route::take_own(&mut request, |uri: &imscore_sip::uri::SipUri| uri.host() == own).is_some();
+        route::take_own(&mut request, |uri: &imscore_sip::uri::SipUri| uri.host() == own);
+        let in_dialog = request.headers.to_tag().is_some();
         if request.is(&Method::Register) {
             return Err(Box::new(self.register(&request, now)));
         }
@@ -278,6 +289,9 @@ impl Server {
             if let Err(denied) = authenticator.verify(&request, guard, secret, now) {
                 return Err(Box::new(authenticator.refuse(&request, denied, 7, now)));
             }
+            // Its own answers are of no use to whoever comes next (RFC 3261 §22.3).
+            let realm = self.domain;
+            request.headers.retain(|answer: &ProxyAuthorization| answer.param("realm").as_deref() != Some(realm));
         }
         let target = request.uri().map_err(|_| refuse(&request, StatusCode::BAD_REQUEST))?;
         let is_ours = target.as_sip().is_some_and(|uri| uri.host() == self.domain);
@@ -287,6 +301,9 @@ impl Server {
             let mut response = request.reply(StatusCode::MOVED_TEMPORARILY);
             contacts.iter().for_each(|contact| response.headers.push_raw("Contact", format!("<{contact}>").as_bytes()));
             return Err(Box::new(response));
+        }
+        if let Some([there, _]) = self.bridges.filter(|_| !request.body().is_empty()) {
+            request.set_body("application/sdp", bridged(&request.body(), there));
         }
         route::record(&mut request, format!("sip:{own};lr").parse().unwrap());
         if !is_ours {
@@ -332,6 +349,14 @@ fn sound(address: &str, version: u32) -> SessionDescription {
     let words: Vec<&str> = origin.split(' ').collect();
     let newer = format!("{} {} {version} {}", words[0], words[1], words[3..].join(" "));
     SessionDescription::parse(text.replace(origin, &newer).into()).unwrap()
+}
+
+/// A description with another address for its media.
+fn bridged(body: &[u8], address: &str) -> String {
+    let text = std::str::from_utf8(body).unwrap();
+    let lines =
+        text.lines().map(|line| if line.starts_with("c=") { format!("c=IN IP4 {address}") } else { line.to_owned() });
+    lines.map(|line| line + "\r\n").collect()
 }
 
 /// 200 with what goes with the request.

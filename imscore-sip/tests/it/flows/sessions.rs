@@ -82,6 +82,55 @@ fn rfc_3665_3_2_session_establishment_through_two_proxies() {
 }
 
 #[test]
+fn rfc_3665_3_3_session_with_multiple_proxy_authentication() {
+    let lab = Lab::new();
+    let now = lab.ladder.now();
+    let biloxi = Server::new("biloxi.example").knowing("bob", AT_BOB, now).asking_to_call();
+    let mut lab = lab
+        .agent_with("alice", "atlanta.example", "192.0.2.1", Some("192.0.2.8"), |config| {
+            config.with_login("alice", "secret", "biloxi.example")
+        })
+        .agent("bob", "biloxi.example", "192.0.2.2", Some("192.0.2.9"))
+        .server(
+            "proxy1",
+            "192.0.2.8",
+            Server::new("atlanta.example").next("biloxi.example", "192.0.2.9").asking_to_call(),
+        )
+        .server("proxy2", "192.0.2.9", biloxi);
+    lab.manner("bob", Manner::Answer);
+    lab.call("alice", BOB);
+    lab.run(
+        "alice -> proxy1  INVITE sip:bob@biloxi.example  -Proxy-Authorization
+         proxy1 -> alice  100
+         proxy1 -> alice  407  Proxy-Authenticate~=atlanta.example
+         alice -> proxy1  ACK
+         alice -> proxy1  INVITE sip:bob@biloxi.example  CSeq='2 INVITE' Proxy-Authorization~=atlanta.example
+         proxy1 -> alice  100
+         proxy1 -> proxy2  INVITE sip:bob@biloxi.example  -Proxy-Authorization Record-Route#=1
+         proxy2 -> proxy1  100
+         proxy2 -> proxy1  407  Proxy-Authenticate~=biloxi.example
+         proxy1 -> proxy2  ACK
+         proxy1 -> alice  407  Proxy-Authenticate~=biloxi.example
+         alice -> proxy1  ACK
+         alice -> proxy1  INVITE sip:bob@biloxi.example  CSeq='3 INVITE' Proxy-Authorization~=atlanta.example
+         |                Proxy-Authorization~=biloxi.example
+         proxy1 -> alice  100
+         proxy1 -> proxy2  INVITE sip:bob@biloxi.example  Proxy-Authorization~=biloxi.example
+         |                 Proxy-Authorization!~=atlanta.example
+         proxy2 -> proxy1  100
+         proxy2 -> bob  INVITE sip:bob@192.0.2.2:5060  -Proxy-Authorization Record-Route#=2
+         bob -> proxy2  200
+         proxy2 -> proxy1  200
+         proxy1 -> alice  200
+         alice -> proxy1  ACK  CSeq='3 ACK' Proxy-Authorization~=atlanta.example Proxy-Authorization~=biloxi.example
+         proxy1 -> proxy2  ACK
+         proxy2 -> bob  ACK  -Route",
+    );
+    lab.told("alice", &["200"]);
+    lab.told("bob", &["INVITE", "confirmed"]);
+}
+
+#[test]
 fn rfc_3665_3_4_successful_session_with_proxy_failure() {
     let lab = Lab::new();
     let now = lab.ladder.now();
@@ -99,6 +148,61 @@ fn rfc_3665_3_4_successful_session_with_proxy_failure() {
     lab.ladder.network().run_for(Duration::from_secs(1));
     lab.told("alice", &["200"]);
     lab.told("bob", &["INVITE", "confirmed"]);
+}
+
+/// The gateway is on the way of signalling and media alike: either side is told its address.
+#[test]
+fn rfc_3665_3_5_session_through_a_sip_alg() {
+    let lab = Lab::new();
+    let now = lab.ladder.now();
+    let mut gateway = Server::new("alg.example").next("biloxi.example", "192.0.2.9");
+    gateway.bridges = Some(["192.0.2.128", "192.0.2.129"]);
+    let mut lab = lab
+        .agent("alice", "atlanta.example", "192.0.2.1", None)
+        .agent("bob", "biloxi.example", "192.0.2.2", Some("192.0.2.9"))
+        .server("alg", "192.0.2.8", gateway)
+        .server("proxy2", "192.0.2.9", Server::new("biloxi.example").knowing("bob", AT_BOB, now));
+    // By a Route that alice was given beforehand.
+    let call = lab.with("alice", |alice, now| {
+        let mut invite = Request::new(&Method::Invite, BOB);
+        invite.headers.push_raw("Route", b"<sip:192.0.2.8;lr>");
+        invite.set_body("application/sdp", sound("192.0.2.1", 1).to_bytes());
+        alice.invite_with(invite, now)
+    });
+    lab.run(
+        "alice -> alg  INVITE sip:bob@biloxi.example  Route=<sip:192.0.2.8;lr> body~='c=IN IP4 192.0.2.1'
+         alg -> alice  100
+         alg -> proxy2  INVITE sip:bob@biloxi.example  -Route Record-Route#=1 body~='c=IN IP4 192.0.2.128'
+         proxy2 -> alg  100
+         proxy2 -> bob  INVITE sip:bob@192.0.2.2:5060  body~='c=IN IP4 192.0.2.128'
+         bob -> proxy2  180
+         proxy2 -> alg  180
+         alg -> alice  180",
+    );
+    lab.answer("bob", "192.0.2.2");
+    lab.run(
+        "bob -> proxy2  200  body~='c=IN IP4 192.0.2.2'
+         proxy2 -> alg  200  body~='c=IN IP4 192.0.2.2'
+         alg -> alice  200  body~='c=IN IP4 192.0.2.129'
+         alice -> alg  ACK
+         alg -> proxy2  ACK
+         proxy2 -> bob  ACK",
+    );
+    let agreed = |agent: &mut imscore_sip::ua::UserAgent, call| agent.agreed(call).unwrap().remote.to_string();
+    assert!(lab.with("alice", |alice, _| agreed(alice, call)).contains("192.0.2.129"));
+    let at_bob = lab.notes("bob").call.unwrap();
+    assert!(lab.with("bob", |bob, _| agreed(bob, at_bob)).contains("192.0.2.128"));
+    lab.with("alice", |alice, now| alice.hang_up(call, now));
+    lab.run(
+        "alice -> alg  BYE
+         alg -> proxy2  BYE
+         proxy2 -> bob  BYE
+         bob -> proxy2  200
+         proxy2 -> alg  200
+         alg -> alice  200",
+    );
+    lab.told("alice", &["180", "200"]);
+    lab.told("bob", &["INVITE", "confirmed", "Bye"]);
 }
 
 #[test]
