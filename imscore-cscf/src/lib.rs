@@ -56,3 +56,8 @@ mod trial;
 pub use call::{Call, Elapsed, Origin, SendError};
 pub use node::{Counters, Drain, Listen, Node, Settings, Worker};
 pub use role::{Decision, Event, Refused, Role, Target, Targets, Verdict};
+
+/// Its examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

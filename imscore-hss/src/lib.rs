@@ -112,6 +112,11 @@ pub use subscription::{
     UserDataError, UserProfile, WildcardedIdentity,
 };
 
+/// Its examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// A panic while a lock was held left whole values behind: what is done under a lock here does not stop half way.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -102,3 +102,8 @@ pub use owned::Owned;
 pub use parse::{Limits, ParseError};
 pub use pii::Pii;
 pub use uri::Uri;
+
+/// Its examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

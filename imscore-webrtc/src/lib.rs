@@ -44,3 +44,8 @@
 //! [`BrowserOffer::read`]: interwork::BrowserOffer::read
 
 pub mod interwork;
+
+/// Its examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
