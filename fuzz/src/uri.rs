@@ -57,7 +57,7 @@ fn read(text: &str) -> Option<Uri> {
 
 fn edited(uri: &SipUri, text: &str) {
     let check = |edited: &SipUri| {
-        let read = Uri::try_from(edited.text().clone()).ok();
+        let read = Uri::try_from(edited.text()).ok();
         let Some(Uri::Sip(again)) = read else { panic!("{edited} is no URI any more") };
         let parts = |uri: &SipUri| {
             let params: Vec<_> =

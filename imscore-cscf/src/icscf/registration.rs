@@ -50,7 +50,7 @@ impl Icscf {
         // TS 24.229 §5.3.1.2: the S-CSCF goes into the Request-URI. What a Route names beyond this I-CSCF is not for a
         // REGISTER to say.
         request.headers.remove(Name::ROUTE);
-        let target = Target { uri: Some(uri.text().clone()), ..Target::default() };
+        let target = Target { uri: Some(uri.text()), ..Target::default() };
         Ok(Decision::forward_to(request, target))
     }
 

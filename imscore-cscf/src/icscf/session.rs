@@ -53,7 +53,7 @@ impl Icscf {
         let route = if query.originating { uri.with_param("orig", None) } else { uri };
         tried.push(name);
         call.keep(Search { request: request.clone(), query: Query::Session(query), tried });
-        Ok(Decision::forward_to(request, Target::route(route.text().clone())))
+        Ok(Decision::forward_to(request, Target::route(route.text())))
     }
 
     async fn server(
@@ -75,7 +75,7 @@ impl Icscf {
 fn called_user(request: &mut Request) -> Option<PublicIdentity> {
     let uri = request.uri().ok()?;
     if let Some(number) = uri.as_sip().and_then(number_of) {
-        request.set_target(number.text().clone());
+        request.set_target(number.text());
         return number.as_str().parse().ok();
     }
     uri.as_str().parse().ok()

@@ -501,7 +501,7 @@ impl Worker {
         if let Some(user) = uri.user() {
             route::take_own(request, |next| is_own(next) && next.user() == Some(user));
         }
-        Some(uri.text().clone())
+        Some(uri.text())
     }
 
     fn is_of_role(&self, uri: &SipUri, role: usize) -> bool {

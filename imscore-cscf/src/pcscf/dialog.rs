@@ -43,7 +43,7 @@ pub(super) struct Beginning {
 impl Beginning {
     pub(super) fn new(request: &Request, flow: Flow, phone: PhoneIs, token: String) -> Beginning {
         let caller = request.headers.typed::<Contact>().flatten().next();
-        let caller = caller.and_then(|contact| contact.uri().map(|uri| uri.text().clone())).unwrap_or_default();
+        let caller = caller.and_then(|contact| contact.uri().map(|uri| uri.text())).unwrap_or_default();
         let cseq = request.headers.cseq().map_or(0, |cseq| cseq.number);
         Beginning { flow, phone, token, caller, cseq }
     }
@@ -104,11 +104,11 @@ impl Dialogs {
             |name| headers.raw(name).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default().into();
         let (caller, callee): (ByteString, ByteString) = (text(Name::FROM), text(Name::TO));
         let answered = headers.typed::<Contact>().flatten().next();
-        let answered = answered.and_then(|contact| contact.uri().map(|uri| uri.text().clone())).unwrap_or_default();
+        let answered = answered.and_then(|contact| contact.uri().map(|uri| uri.text())).unwrap_or_default();
         // Topmost is the hop next to the callee; ours are two neighbours with one token (RFC 3261 §12.1).
         let hops: Vec<RecordRoute> = headers.typed().flatten().collect();
         let is_ours = |hop: &RecordRoute| hop.sip().and_then(|uri| uri.user()) == Some(beginning.token.as_str());
-        let text_of = |hop: &RecordRoute| hop.uri().text().clone();
+        let text_of = |hop: &RecordRoute| hop.uri().text();
         let above = hops.iter().position(is_ours).unwrap_or(0);
         let below = hops.iter().rposition(is_ours).map_or(hops.len(), |last| last + 1);
         let record = match beginning.phone {
@@ -156,7 +156,7 @@ impl Dialogs {
                 record.flow = flow;
                 record.cseq = request.headers.cseq().map_or(record.cseq, |cseq| cseq.number.max(record.cseq));
             } else if let Some(target) = request.headers.typed::<Contact>().flatten().next() {
-                record.target = target.uri().map_or(record.target.clone(), |uri| uri.text().clone());
+                record.target = target.uri().map_or(record.target.clone(), |uri| uri.text());
             }
         }
     }

@@ -82,7 +82,7 @@ impl Pcscf {
             return self.flows.remove(pending.flow, &pending.address_of_record);
         }
         let service_route =
-            response.headers.typed::<ServiceRoute>().flatten().map(|route| route.uri().text().clone()).collect();
+            response.headers.typed::<ServiceRoute>().flatten().map(|route| route.uri().text()).collect();
         let identities =
             response.headers.typed::<PAssociatedUri>().flatten().map(|address| address.uri().clone()).collect();
         let registered = Registered {

@@ -136,7 +136,7 @@ impl Pcscf {
 }
 
 fn record_routes<E>(routes: impl Iterator<Item = Result<RecordRoute, E>>) -> Vec<ByteString> {
-    routes.flatten().map(|route| route.uri().text().clone()).collect()
+    routes.flatten().map(|route| route.uri().text()).collect()
 }
 
 /// A phone that answers with another Record-Route than it was sent would lead the dialog past us (TS 24.229 §5.2.6.4.4; I9):

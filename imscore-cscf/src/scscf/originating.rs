@@ -26,7 +26,7 @@ impl Scscf {
         request.headers.remove(Name::ROUTE);
         self.record_route(&mut request);
         match destination {
-            Destination::Home => Ok(Decision::forward_to(request, Target::route(self.entry_point.text().clone()))),
+            Destination::Home => Ok(Decision::forward_to(request, Target::route(self.entry_point.text()))),
             Destination::Foreign => {
                 identity::leave_trust_domain(&mut request.headers);
                 Ok(Decision::forward(request))

@@ -50,7 +50,7 @@ impl Scscf {
             private_identity: register.private_identity.clone(),
             call_id: request.headers.call_id().unwrap_or_default().into(),
             cseq: request.headers.first::<imscore_sip::header::CSeq>()?.number,
-            path: path.iter().map(|hop| hop.uri().text().clone()).collect(),
+            path: path.iter().map(|hop| hop.uri().text()).collect(),
             has_flows: edge_keeps_flows && request.headers.supports("outbound"),
             contacts: register.contacts.clone(),
         };

@@ -99,5 +99,5 @@ fn is_same_phone(one: &Binding, other: &Binding) -> bool {
 fn target(binding: &Binding) -> Option<Target> {
     let contact = binding.contact()?;
     let uri: &Uri = contact.uri()?;
-    Some(Target { uri: Some(uri.text().clone()), routes: binding.path.clone(), flow: None })
+    Some(Target { uri: Some(uri.text()), routes: binding.path.clone(), flow: None })
 }

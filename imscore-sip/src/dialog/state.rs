@@ -232,7 +232,7 @@ impl Dialog {
 fn target(headers: &Headers) -> Result<ByteString, HeaderError> {
     let contact: Contact = headers.first()?;
     let malformed = HeaderError { name: Contact::NAME, cause: Cause::Malformed };
-    Ok(contact.uri().ok_or(malformed)?.text().clone())
+    Ok(contact.uri().ok_or(malformed)?.text())
 }
 
 /// The Record-Route as routes, in its order.

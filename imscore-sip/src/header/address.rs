@@ -1,17 +1,7 @@
 //! Headers that are an address and no more: each is a [`NameAddr`] with a name.
 
-use super::Cause;
-use crate::parse::grammar::once;
-
 /// Whether an address may stand without angle brackets.
 pub(super) const BARE: bool = true;
-
-/// One tag at most, of no more than 256 bytes.
-pub(super) fn tags<'a, 'slot>(
-    tag: &'slot mut Option<&'a [u8]>,
-) -> impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause> + use<'a, 'slot> {
-    |name, value| if name.eq_ignore_ascii_case(b"tag") { once(tag, value) } else { Ok(()) }
-}
 
 /// Defines header types that are an address with parameters. `bare`: whether it may stand without angle brackets.
 /// `nameless`: no display name may stand in front of them.
@@ -38,23 +28,18 @@ macro_rules! addresses {
             const NAME: $crate::header::Name = $crate::header::Name::$name;
             const LIST: bool = $list;
 
-            fn decode(value: &bytestring::ByteString) -> Result<$type, $crate::header::HeaderError> {
-                use $crate::header::{NameAddr, address::tags, decode};
-                let mut tag = None;
-                decode::<$type, _>(value, |value| {
-                    let address = NameAddr::read(value, $bare, tags(&mut tag))?;
-                    $(if $nameless && address.display_name().is_some() {
-                        return Err($crate::header::Cause::Malformed);
-                    })?
-                    Ok($type(address))
-                })
+            fn read(value: bytestring::ByteString) -> Result<$type, $crate::header::Cause> {
+                let address = $crate::header::NameAddr::read(value, $bare, $crate::header::name_addr::Single::Tag)?;
+                $(if $nameless && address.display_name().is_some() {
+                    return Err($crate::header::Cause::Malformed);
+                })?
+                Ok($type(address))
             }
         }
 
         impl $crate::header::Checked for $type {
             fn check(value: &[u8]) -> Result<(), $crate::header::Cause> {
-                let mut tag = None;
-                $crate::header::NameAddr::check(value, $bare, $crate::header::address::tags(&mut tag))
+                $crate::header::NameAddr::check(value, $bare, $crate::header::name_addr::Single::Tag)
             }
         }
 
@@ -263,7 +248,7 @@ impl PServedUser {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::header::TypedHeader;
+    use crate::header::{Cause, TypedHeader};
 
     #[test]
     fn tags() {

@@ -11,7 +11,7 @@ use nom::bytes::complete::{take_while, take_while1};
 use nom::sequence::separated_pair;
 use smallvec::SmallVec;
 
-use super::{Cause, HeaderError, Name, Params, TypedHeader, decode};
+use super::{Cause, Name, Params, TypedHeader};
 use crate::parse::grammar::{self, MAX_NAME, MAX_PARAMS, Parsed, fail, gen_value, lws, spaced, token};
 use crate::parse::params::{push_quoted, push_token, push_value};
 use crate::parse::part::Part;
@@ -102,10 +102,10 @@ macro_rules! schemes {
                 })
             }
 
-            fn read(value: &ByteString) -> Result<$type, Cause> {
+            fn of(value: ByteString) -> Result<$type, Cause> {
                 let text: &[u8] = value.as_bytes();
                 let (scheme, params) = grammar::whole(text, credentials)?;
-                Ok($type { scheme: Part::of(text, scheme), params: Part::of(text, params), text: value.clone() })
+                Ok($type { scheme: Part::of(text, scheme), params: Part::of(text, params), text: value })
             }
         }
 
@@ -185,8 +185,8 @@ macro_rules! headers {
         impl TypedHeader for $type {
             const NAME: Name = Name::$name;
 
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
-                decode::<$type, _>(value, $value::read).map($type)
+            fn read(value: ByteString) -> Result<$type, Cause> {
+                $value::of(value).map($type)
             }
         }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytestring::ByteString;
 
 use super::auth::auth_params;
-use super::{HeaderError, Name, Params, TypedHeader, decode};
+use super::{Cause, Name, Params, TypedHeader};
 use crate::parse::grammar;
 use crate::parse::params::{push_quoted, push_token, push_value};
 use crate::uri::is_its_text;
@@ -56,10 +56,9 @@ macro_rules! infos {
         impl TypedHeader for $type {
             const NAME: Name = Name::$name;
 
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
-                decode::<$type, _>(value, |value| {
-                    grammar::whole(value.as_bytes(), auth_params).map(|_| $type { text: value.clone() })
-                })
+            fn read(value: ByteString) -> Result<$type, Cause> {
+                grammar::whole(value.as_bytes(), auth_params)?;
+                Ok($type { text: value })
             }
         }
 

@@ -5,8 +5,9 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{Cause, Checked, HeaderError, Name, NameAddr, TypedHeader, decode};
-use crate::parse::grammar::{delta_seconds, once};
+use super::name_addr::Single;
+use super::{Cause, Checked, Name, NameAddr, TypedHeader};
+use crate::parse::grammar::delta_seconds;
 use crate::uri::{SipUri, Uri};
 
 /// Where to reach a phone, or `*`: all of its bindings.
@@ -131,35 +132,17 @@ impl TypedHeader for Contact {
     const NAME: Name = Name::CONTACT;
     const LIST: bool = true;
 
-    fn decode(value: &ByteString) -> Result<Contact, HeaderError> {
+    fn read(value: ByteString) -> Result<Contact, Cause> {
         if value == "*" {
             return Ok(Contact::Wildcard);
         }
-        let mut known = [None; 2];
-        decode::<Contact, _>(value, |value| NameAddr::read(value, true, known_params(&mut known))).map(Contact::Address)
+        NameAddr::read(value, true, Single::OfContact).map(Contact::Address)
     }
 }
 
 impl Checked for Contact {
     fn check(value: &[u8]) -> Result<(), Cause> {
-        let mut known = [None; 2];
-        if value == b"*" { Ok(()) } else { NameAddr::check(value, true, known_params(&mut known)) }
-    }
-}
-
-/// `expires` and `q` once each, with a value.
-fn known_params<'a, 'slots>(
-    slots: &'slots mut [Option<&'a [u8]>; 2],
-) -> impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause> + use<'a, 'slots> {
-    let [expires, q] = slots;
-    |name, value| {
-        if name.eq_ignore_ascii_case(b"expires") {
-            once(expires, value)
-        } else if name.eq_ignore_ascii_case(b"q") {
-            once(q, value)
-        } else {
-            Ok(())
-        }
+        if value == b"*" { Ok(()) } else { NameAddr::check(value, true, Single::OfContact) }
     }
 }
 

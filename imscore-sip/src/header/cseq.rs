@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::message::Method;
 use crate::parse::grammar;
 
@@ -32,8 +32,8 @@ const MAX_METHOD: usize = 64;
 impl TypedHeader for CSeq {
     const NAME: Name = Name::CSEQ;
 
-    fn decode(value: &ByteString) -> Result<CSeq, HeaderError> {
-        decode::<CSeq, _>(value, |value| read(value.as_bytes()))
+    fn read(value: ByteString) -> Result<CSeq, Cause> {
+        read(value.as_bytes())
     }
 }
 

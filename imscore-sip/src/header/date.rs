@@ -7,7 +7,7 @@ use nom::Parser;
 use nom::combinator::opt;
 use nom::sequence::preceded;
 
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::now::Now;
 use crate::parse::grammar::{self, delta_seconds, sws};
 
@@ -44,8 +44,8 @@ impl TypedHeader for Date {
     const NAME: Name = Name::DATE;
 
     /// `SIP-date`: always GMT.
-    fn decode(value: &ByteString) -> Result<Date, HeaderError> {
-        decode::<Date, _>(value, |value| read(value).map(Date).ok_or(Cause::Malformed))
+    fn read(value: ByteString) -> Result<Date, Cause> {
+        read(&value).map(Date).ok_or(Cause::Malformed)
     }
 }
 
@@ -115,14 +115,12 @@ impl fmt::Display for Date {
 impl TypedHeader for RetryAfter {
     const NAME: Name = Name::RETRY_AFTER;
 
-    fn decode(value: &ByteString) -> Result<RetryAfter, HeaderError> {
-        decode::<RetryAfter, _>(value, |value| {
-            grammar::whole(value.as_bytes(), |input| {
-                let (rest, seconds) = delta_seconds(input)?;
-                let (rest, _) = opt(preceded(sws, grammar::comment)).parse(rest)?;
-                let (rest, _) = grammar::params(rest, |_, _| Ok(()))?;
-                Ok((rest, RetryAfter(seconds)))
-            })
+    fn read(value: ByteString) -> Result<RetryAfter, Cause> {
+        grammar::whole(value.as_bytes(), |input| {
+            let (rest, seconds) = delta_seconds(input)?;
+            let (rest, _) = opt(preceded(sws, grammar::comment)).parse(rest)?;
+            let (rest, _) = grammar::params(rest, |_, _| Ok(()))?;
+            Ok((rest, RetryAfter(seconds)))
         })
     }
 }

@@ -8,7 +8,7 @@ use nom::Parser;
 use nom::bytes::complete::take_while1;
 
 use super::tokens::words;
-use super::{Cause, HeaderError, Name, Params, TypedHeader, decode};
+use super::{Cause, Name, Params, TypedHeader};
 use crate::parse::grammar::{self, gen_value_or_uri, params_of};
 use crate::parse::params::push_param;
 use crate::parse::part::{Part, push};
@@ -99,24 +99,21 @@ impl TypedHeader for Identity {
 
     /// A value without `info` is refused, as one with a URI outside of angle brackets is, and the quoted signature of RFC
     /// 4474, which RFC 8224 has replaced.
-    fn decode(value: &ByteString) -> Result<Identity, HeaderError> {
-        decode::<Identity, _>(value, |value| {
-            let text: &[u8] = value.as_bytes();
-            let mut info = None;
-            let (digest, params) = grammar::whole(text, |input| {
-                let (rest, digest) = take_while1(is_digest).parse(input)?;
-                let (rest, params) = params_of(rest, gen_value_or_uri, |name, value| {
-                    match (name.eq_ignore_ascii_case(b"info"), value) {
-                        (false, _) => Ok(()),
-                        (true, Some(uri @ [b'<', ..])) => info.replace(uri).map_or(Ok(()), |_| Err(Cause::Repeated)),
-                        (true, _) => Err(Cause::Malformed),
-                    }
+    fn read(value: ByteString) -> Result<Identity, Cause> {
+        let text: &[u8] = value.as_bytes();
+        let mut info = None;
+        let (digest, params) = grammar::whole(text, |input| {
+            let (rest, digest) = take_while1(is_digest).parse(input)?;
+            let (rest, params) =
+                params_of(rest, gen_value_or_uri, |name, value| match (name.eq_ignore_ascii_case(b"info"), value) {
+                    (false, _) => Ok(()),
+                    (true, Some(uri @ [b'<', ..])) => info.replace(uri).map_or(Ok(()), |_| Err(Cause::Repeated)),
+                    (true, _) => Err(Cause::Malformed),
                 })?;
-                Ok((rest, (digest, params)))
-            })?;
-            info.ok_or(Cause::Malformed)?;
-            Ok(Identity { digest: Part::of(text, digest), params: Part::of(text, params), text: value.clone() })
-        })
+            Ok((rest, (digest, params)))
+        })?;
+        info.ok_or(Cause::Malformed)?;
+        Ok(Identity { digest: Part::of(text, digest), params: Part::of(text, params), text: value })
     }
 }
 

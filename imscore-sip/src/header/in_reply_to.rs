@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{CallId, Checked, HeaderError, Name, TypedHeader, decode};
+use super::{CallId, Cause, Checked, Name, TypedHeader};
 
 /// The Call-ID of a call that this one returns.
 ///
@@ -22,10 +22,8 @@ impl TypedHeader for InReplyTo {
     const NAME: Name = Name::IN_REPLY_TO;
     const LIST: bool = true;
 
-    fn decode(value: &ByteString) -> Result<InReplyTo, HeaderError> {
-        decode::<InReplyTo, _>(value, |value| {
-            CallId::check(value.as_bytes()).map(|()| InReplyTo(CallId::new(value.clone())))
-        })
+    fn read(value: ByteString) -> Result<InReplyTo, Cause> {
+        CallId::check(value.as_bytes()).map(|()| InReplyTo(CallId::new(value)))
     }
 }
 

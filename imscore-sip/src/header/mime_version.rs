@@ -7,7 +7,7 @@ use nom::Parser;
 use nom::character::complete::char;
 use nom::sequence::separated_pair;
 
-use super::{HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::parse::grammar::{self, number_to};
 
 /// The version of MIME that a body is made by: 1.0, and no other so far.
@@ -27,13 +27,11 @@ impl MimeVersion {
 impl TypedHeader for MimeVersion {
     const NAME: Name = Name::MIME_VERSION;
 
-    fn decode(value: &ByteString) -> Result<MimeVersion, HeaderError> {
-        decode::<MimeVersion, _>(value, |value| {
-            let number = || number_to(u16::MAX.into());
-            let pair = |input| separated_pair(number(), char('.'), number()).parse(input);
-            let (major, minor) = grammar::whole(value.as_bytes(), pair)?;
-            Ok(MimeVersion { major: major as u16, minor: minor as u16 })
-        })
+    fn read(value: ByteString) -> Result<MimeVersion, Cause> {
+        let number = || number_to(u16::MAX.into());
+        let pair = |input| separated_pair(number(), char('.'), number()).parse(input);
+        let (major, minor) = grammar::whole(value.as_bytes(), pair)?;
+        Ok(MimeVersion { major: major as u16, minor: minor as u16 })
     }
 }
 

@@ -131,7 +131,7 @@ pub use location::{AlertMsgError, Geolocation, GeolocationError, GeolocationRout
 pub use mime_version::MimeVersion;
 pub use name::{AsName, Name};
 pub use name_addr::NameAddr;
-pub(crate) use names::Names;
+pub(crate) use names::{Names, Places};
 pub use network::{PAccessNetworkInfo, PChargingFunctionAddresses, PChargingVector, PVisitedNetworkId};
 pub(crate) use number::max_forwards as read_max_forwards;
 pub use number::{ContentLength, Expires, FlowTimer, MaxBreadth, MaxForwards, MinExpires, RSeq};
@@ -160,11 +160,19 @@ pub trait TypedHeader: Sized + Display {
     /// True where a line may hold several values between commas (RFC 3261 §7.3.1).
     const LIST: bool = false;
 
-    /// Reads one value, white space trimmed and folds taken out.
+    /// Reads one value, white space trimmed and folds taken out, and keeps its text.
     ///
     /// # Errors
     /// [`Cause::Malformed`] for text that the header's grammar does not allow.
-    fn decode(value: &ByteString) -> Result<Self, HeaderError>;
+    fn read(value: ByteString) -> Result<Self, Cause>;
+
+    /// As [`TypedHeader::read`], of a text that others keep too. The error says which header it was.
+    ///
+    /// # Errors
+    /// As [`TypedHeader::read`].
+    fn decode(value: &ByteString) -> Result<Self, HeaderError> {
+        Self::read(value.clone()).map_err(|cause| HeaderError { name: Self::NAME, cause })
+    }
 }
 
 /// A header that is looked at in every message, whether anybody asks for its value or not.
@@ -219,12 +227,4 @@ impl std::convert::From<UriError> for Cause {
     fn from(error: UriError) -> Cause {
         if error == UriError::TooLong { Cause::Limit } else { Cause::Malformed }
     }
-}
-
-/// The decoding of a header by one rule over its whole text.
-pub(crate) fn decode<'a, H: TypedHeader, T>(
-    value: &'a ByteString,
-    rule: impl FnOnce(&'a ByteString) -> Result<T, Cause>,
-) -> Result<T, HeaderError> {
-    rule(value).map_err(|cause| HeaderError { name: H::NAME, cause })
 }

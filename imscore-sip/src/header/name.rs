@@ -106,11 +106,6 @@ impl Name {
         (1..CANONICAL.len()).map(|id| Name(id as u16))
     }
 
-    /// A bit of 64, which a few other names have too: a set of such bits tells quickly that a name is not in it.
-    pub(crate) const fn bit(self) -> u64 {
-        1 << (self.0 % 64)
-    }
-
     /// One above the largest id.
     pub(crate) const COUNT: usize = CANONICAL.len();
 

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr3};
 
 use super::{Cause, Params};
 use crate::parse::class::Class;
-use crate::parse::grammar::{self, fail, params, quoted_string, sws};
+use crate::parse::grammar::{self, fail, is, once, params, quoted_string, sws};
 use crate::parse::params::{push_param, push_quoted, unquoted};
 use crate::parse::part::{Part, push};
 use crate::uri::{self, SipUri, TelUri, Uri, is_its_text};
@@ -31,10 +31,19 @@ use crate::uri::{self, SipUri, TelUri, Uri, is_its_text};
 /// ```
 #[derive(Clone)]
 pub struct NameAddr {
-    text: ByteString,
-    display_name: Part,
+    /// Read from the whole text, which it keeps.
     uri: Uri,
+    display_name: Part,
     params: Part,
+}
+
+/// Which parameters an address has once at most, with a value.
+#[derive(Clone, Copy)]
+pub(super) enum Single {
+    /// `tag`
+    Tag,
+    /// `expires` and `q`
+    OfContact,
 }
 
 impl NameAddr {
@@ -45,7 +54,7 @@ impl NameAddr {
 
     /// The display name, without quotes and escapes.
     pub fn display_name(&self) -> Option<Cow<'_, str>> {
-        self.display_name.find(&self.text).filter(|name| !name.is_empty()).map(unquoted)
+        self.display_name.find(self.text()).filter(|name| !name.is_empty()).map(unquoted)
     }
 
     /// The address.
@@ -60,7 +69,7 @@ impl NameAddr {
 
     /// The parameters behind the address; those of the URI are not among them.
     pub fn params(&self) -> Params<'_> {
-        Params::of(self.params.text(&self.text))
+        Params::of(self.params.text(self.text()))
     }
 
     /// The value of a parameter without quotes and escapes; empty for one without a value.
@@ -70,7 +79,7 @@ impl NameAddr {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.text()
     }
 
     /// The same with another display name.
@@ -78,13 +87,13 @@ impl NameAddr {
     pub fn with_display_name(&self, name: &str) -> NameAddr {
         let mut quoted = String::with_capacity(name.len() + 2);
         push_quoted(&mut quoted, name);
-        NameAddr::of(Some(&quoted), self.uri.clone(), self.params.text(&self.text))
+        NameAddr::of(Some(&quoted), self.uri.clone(), self.params.text(self.text()))
     }
 
     /// The same with another address.
     #[must_use]
     pub fn with_uri(&self, uri: impl Into<Uri>) -> NameAddr {
-        NameAddr::of(self.display_name.find(&self.text), uri.into(), self.params.text(&self.text))
+        NameAddr::of(self.display_name.find(self.text()), uri.into(), self.params.text(self.text()))
     }
 
     /// The same with the parameter in place of any of its name, behind all others. A value that is neither token nor
@@ -93,56 +102,50 @@ impl NameAddr {
     pub fn with_param<'a>(&self, name: &str, value: impl Into<Option<&'a str>>) -> NameAddr {
         let mut params = self.params().without(name);
         push_param(&mut params, name, value.into());
-        NameAddr::of(self.display_name.find(&self.text), self.uri.clone(), &params)
+        NameAddr::of(self.display_name.find(self.text()), self.uri.clone(), &params)
     }
 
     /// The same without the parameters of that name.
     #[must_use]
     pub fn without_param(&self, name: &str) -> NameAddr {
         let params = self.params().without(name);
-        NameAddr::of(self.display_name.find(&self.text), self.uri.clone(), &params)
+        NameAddr::of(self.display_name.find(self.text()), self.uri.clone(), &params)
     }
 
     /// Reads a value. Without angle brackets, where `bare` allows that, parameters are those of the header and a
-    /// question mark or comma is an error (RFC 3261 §20.10).
-    pub(super) fn read<'a>(
-        value: &'a ByteString,
-        bare: bool,
-        each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
-    ) -> Result<NameAddr, Cause> {
+    /// question mark or comma is an error (RFC 3261 §20.10). The parameters of `single` stand once and have a value.
+    pub(super) fn read(value: ByteString, bare: bool, single: Single) -> Result<NameAddr, Cause> {
         let text: &[u8] = value.as_bytes();
-        let [display_name, uri, params] = NameAddr::split(text, bare, each)?;
-        let uri = Part::of(text, uri).find(value).ok_or(Cause::Malformed)?;
-        Ok(NameAddr {
-            uri: Uri::try_from(value.slice_ref(uri))?,
-            display_name: Part::of(text, display_name),
-            params: Part::of(text, params),
-            text: value.clone(),
-        })
+        let [display_name, uri, params] = NameAddr::split(text, bare, single)?.map(|piece| Part::of(text, piece));
+        // A display name ends in front of white space or a bracket, so that it is UTF-8 where the whole is.
+        Ok(NameAddr { uri: Uri::within(value, uri)?, display_name, params })
     }
 
     /// What [`NameAddr::read`] refuses, without making a value.
-    pub(super) fn check<'a>(
-        value: &'a [u8],
-        bare: bool,
-        each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
-    ) -> Result<(), Cause> {
-        let [display_name, uri, _] = NameAddr::split(value, bare, each)?;
+    pub(super) fn check(value: &[u8], bare: bool, single: Single) -> Result<(), Cause> {
+        let [display_name, uri, _] = NameAddr::split(value, bare, single)?;
         std::str::from_utf8(display_name).map_err(|_| Cause::Malformed)?;
         Ok(uri::check(uri)?)
     }
 
     /// Display name, URI and parameters.
-    fn split<'a>(
-        value: &'a [u8],
-        bare: bool,
-        each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
-    ) -> Result<[&'a [u8]; 3], Cause> {
+    fn split(value: &[u8], bare: bool, single: Single) -> Result<[&[u8]; 3], Cause> {
+        let (mut first, mut second) = (None, None);
+        let mut each = |name: &[u8], value| match single {
+            Single::Tag if is(name, b"tag") => once(&mut first, value),
+            Single::OfContact if is(name, b"expires") => once(&mut first, value),
+            Single::OfContact if is(name, b"q") => once(&mut second, value),
+            Single::Tag | Single::OfContact => Ok(()),
+        };
         grammar::whole(value, |input| {
             let (rest, (display_name, uri)) = address(input, bare)?;
-            let (rest, params) = params(rest, each)?;
+            let (rest, params) = params(rest, &mut each)?;
             Ok((rest, [display_name, uri, params]))
         })
+    }
+
+    fn text(&self) -> &ByteString {
+        self.uri.excerpt().source()
     }
 
     /// Puts a text together; `display_name` and `params` as they are to stand.
@@ -157,10 +160,10 @@ impl NameAddr {
             }
         };
         text.push('<');
-        text.push_str(uri.as_str());
+        let place = push(&mut text, uri.as_str());
         text.push('>');
         let params = push(&mut text, params);
-        NameAddr { text: text.into(), display_name, uri, params }
+        NameAddr { uri: uri.moved(text.into(), place), display_name, params }
     }
 }
 
@@ -208,14 +211,34 @@ impl From<TelUri> for NameAddr {
     }
 }
 
-is_its_text!(NameAddr);
+is_its_text!(NameAddr: |value| value.text());
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str, bare: bool) -> Result<NameAddr, Cause> {
-        NameAddr::read(&text.into(), bare, |_, _| Ok(()))
+        NameAddr::read(text.into(), bare, Single::Tag)
+    }
+
+    /// A URI that was read within a value is one of its own, and its parts move with it into another.
+    #[test]
+    fn addresses_are_texts_of_their_own() {
+        let one = read("\"A\" <sip:alice:secret@h:5070;lr?x=y>;tag=1", true).unwrap();
+        assert_eq!(one.uri().text(), "sip:alice:secret@h:5070;lr?x=y");
+        assert_eq!(one.uri(), &one.uri().as_str().parse::<Uri>().unwrap());
+        let tel = read("<tel:+4722000000;phone-context=h>", true).unwrap();
+        let other = read("Somebody <urn:service:sos>;x", true).unwrap();
+        for (addressed, uri) in [(other.with_uri(one.uri().clone()), &one), (one.with_uri(tel.uri().clone()), &tel)] {
+            assert_eq!(addressed.uri(), uri.uri());
+            let sip = addressed.sip().map(|uri| (uri.user(), uri.password(), uri.host(), uri.port(), uri.headers()));
+            let expected = uri.sip().map(|uri| (uri.user(), uri.password(), uri.host(), uri.port(), uri.headers()));
+            assert_eq!(sip, expected);
+            assert_eq!(addressed.sip().is_some_and(SipUri::is_lr), uri.sip().is_some_and(SipUri::is_lr));
+            let tel = addressed.uri().as_tel().map(|tel| (tel.number().to_string(), tel.phone_context()));
+            assert_eq!(tel, uri.uri().as_tel().map(|tel| (tel.number().to_string(), tel.phone_context())));
+        }
+        assert_eq!(other.with_uri(one.uri().clone()).as_str(), "Somebody <sip:alice:secret@h:5070;lr?x=y>;x");
     }
 
     #[test]

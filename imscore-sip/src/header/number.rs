@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::parse::grammar;
 
 macro_rules! numbers {
@@ -16,9 +16,9 @@ macro_rules! numbers {
         impl TypedHeader for $type {
             const NAME: Name = Name::$name;
 
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
+            fn read(value: ByteString) -> Result<$type, Cause> {
                 let number = grammar::number_to(<$number>::MAX as u64);
-                decode::<$type, _>(value, |value| grammar::whole(value.as_bytes(), number)).map(|number| $type(number as $number))
+                grammar::whole(value.as_bytes(), number).map(|number| $type(number as $number))
             }
         }
 

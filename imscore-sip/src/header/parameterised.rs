@@ -58,13 +58,11 @@ macro_rules! parameterised {
             const NAME: $crate::header::Name = $crate::header::Name::$name;
             const LIST: bool = $list;
 
-            fn decode(value: &bytestring::ByteString) -> Result<$type, $crate::header::HeaderError> {
-                $crate::header::decode::<$type, _>(value, |value| {
-                    let text: &[u8] = value.as_bytes();
-                    let (head, params) = $crate::parse::grammar::headed(text, $head)?;
-                    let part = |piece| $crate::parse::part::Part::of(text, piece);
-                    Ok($type { head: part(head), params: part(params), text: value.clone() })
-                })
+            fn read(value: bytestring::ByteString) -> Result<$type, $crate::header::Cause> {
+                let text: &[u8] = value.as_bytes();
+                let (head, params) = $crate::parse::grammar::headed(text, $head)?;
+                let part = |piece| $crate::parse::part::Part::of(text, piece);
+                Ok($type { head: part(head), params: part(params), text: value })
             }
         }
 
@@ -130,11 +128,9 @@ macro_rules! only_params {
             const NAME: $crate::header::Name = $crate::header::Name::$name;
             const LIST: bool = $list;
 
-            fn decode(value: &bytestring::ByteString) -> Result<$type, $crate::header::HeaderError> {
-                $crate::header::decode::<$type, _>(value, |value| {
-                    $crate::parse::grammar::only_params(value.as_bytes(), $value)?;
-                    Ok($type { text: value.clone() })
-                })
+            fn read(value: bytestring::ByteString) -> Result<$type, $crate::header::Cause> {
+                $crate::parse::grammar::only_params(value.as_bytes(), $value)?;
+                Ok($type { text: value })
             }
         }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use bytestring::ByteString;
 
 use super::tokens::words;
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::parse::grammar;
 use crate::parse::params::push_token;
 
@@ -51,8 +51,8 @@ macro_rules! resources {
             const NAME: Name = Name::$name;
             const LIST: bool = true;
 
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
-                decode::<$type, _>(value, |value| Ok($type { dot: dot(value)?, text: value.clone() }))
+            fn read(value: ByteString) -> Result<$type, Cause> {
+                Ok($type { dot: dot(&value)?, text: value })
             }
         }
 

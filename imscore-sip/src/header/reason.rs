@@ -7,7 +7,7 @@ use nom::Parser;
 use nom::sequence::separated_pair;
 
 use super::parameterised::parameterised;
-use super::{HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::parse::grammar::{self, lws, number_to, quoted_string};
 use crate::parse::params::{push_quoted, push_token, unquoted};
 use crate::parse::part::{Part, push};
@@ -102,16 +102,14 @@ impl TypedHeader for Warning {
     const NAME: Name = Name::WARNING;
     const LIST: bool = true;
 
-    fn decode(value: &ByteString) -> Result<Warning, HeaderError> {
-        decode::<Warning, _>(value, |value| {
-            let text: &[u8] = value.as_bytes();
-            let (code, (agent, message)) = grammar::whole(text, |input| {
-                let agent = nom::bytes::complete::take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b'"');
-                separated_pair(number_to(999), lws, separated_pair(agent, lws, quoted_string)).parse(input)
-            })?;
-            let (agent, message) = (Part::of(text, agent), Part::of(text, message));
-            Ok(Warning { code: code as u16, agent, message, text: value.clone() })
-        })
+    fn read(value: ByteString) -> Result<Warning, Cause> {
+        let text: &[u8] = value.as_bytes();
+        let (code, (agent, message)) = grammar::whole(text, |input| {
+            let agent = nom::bytes::complete::take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b'"');
+            separated_pair(number_to(999), lws, separated_pair(agent, lws, quoted_string)).parse(input)
+        })?;
+        let (agent, message) = (Part::of(text, agent), Part::of(text, message));
+        Ok(Warning { code: code as u16, agent, message, text: value })
     }
 }
 

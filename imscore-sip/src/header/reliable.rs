@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::message::Method;
 use crate::parse::grammar;
 
@@ -31,18 +31,16 @@ pub struct RAck {
 impl TypedHeader for RAck {
     const NAME: Name = Name::RACK;
 
-    fn decode(value: &ByteString) -> Result<RAck, HeaderError> {
-        decode::<RAck, _>(value, |value| {
-            let text: &[u8] = value.as_bytes();
-            let (rest, response) = match grammar::number_to(u32::MAX.into())(text) {
-                Ok((rest, response)) => (rest, response as u32),
-                Err(nom::Err::Failure(cause)) => return Err(cause),
-                Err(_) => return Err(Cause::Malformed),
-            };
-            // What no white space parts from the digits begins with none, and is no CSeq.
-            let request = super::read_cseq(rest.trim_ascii_start())?;
-            Ok(RAck { response, number: request.number, method: request.method })
-        })
+    fn read(value: ByteString) -> Result<RAck, Cause> {
+        let text: &[u8] = value.as_bytes();
+        let (rest, response) = match grammar::number_to(u32::MAX.into())(text) {
+            Ok((rest, response)) => (rest, response as u32),
+            Err(nom::Err::Failure(cause)) => return Err(cause),
+            Err(_) => return Err(Cause::Malformed),
+        };
+        // What no white space parts from the digits begins with none, and is no CSeq.
+        let request = super::read_cseq(rest.trim_ascii_start())?;
+        Ok(RAck { response, number: request.number, method: request.method })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 
 const URN: &str = "urn:urn-7:";
 
@@ -43,8 +43,8 @@ macro_rules! services {
             const NAME: Name = Name::$name;
             const LIST: bool = true;
 
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
-                decode::<$type, _>(value, |value| if is_urn(value) { Ok($type(value.clone())) } else { Err(Cause::Malformed) })
+            fn read(value: ByteString) -> Result<$type, Cause> {
+                if is_urn(&value) { Ok($type(value)) } else { Err(Cause::Malformed) }
             }
         }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::parse::grammar;
 
 /// The name that the sender has given the session, and the one of its peer. Other parameters are not kept.
@@ -19,22 +19,20 @@ pub struct SessionId {
 impl TypedHeader for SessionId {
     const NAME: Name = Name::SESSION_ID;
 
-    fn decode(value: &ByteString) -> Result<SessionId, HeaderError> {
-        decode::<SessionId, _>(value, |value| {
-            let mut remote = None;
-            let local = grammar::whole(value.as_bytes(), |input| {
-                let (rest, local) = grammar::token(input)?;
-                let (rest, _) = grammar::params(rest, |name, value| {
-                    if !name.eq_ignore_ascii_case(b"remote") {
-                        return Ok(());
-                    }
-                    let uuid = uuid(value.unwrap_or_default()).ok_or(Cause::Malformed)?;
-                    remote.replace(uuid).map_or(Ok(()), |_| Err(Cause::Repeated))
-                })?;
-                Ok((rest, local))
+    fn read(value: ByteString) -> Result<SessionId, Cause> {
+        let mut remote = None;
+        let local = grammar::whole(value.as_bytes(), |input| {
+            let (rest, local) = grammar::token(input)?;
+            let (rest, _) = grammar::params(rest, |name, value| {
+                if !name.eq_ignore_ascii_case(b"remote") {
+                    return Ok(());
+                }
+                let uuid = uuid(value.unwrap_or_default()).ok_or(Cause::Malformed)?;
+                remote.replace(uuid).map_or(Ok(()), |_| Err(Cause::Repeated))
             })?;
-            Ok(SessionId { local: uuid(local).ok_or(Cause::Malformed)?, remote })
-        })
+            Ok((rest, local))
+        })?;
+        Ok(SessionId { local: uuid(local).ok_or(Cause::Malformed)?, remote })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::parse::grammar::{self, delta_seconds};
 
 /// How long a session lives without a refresh, and who refreshes it.
@@ -40,26 +40,24 @@ pub struct MinSe(pub u32);
 impl TypedHeader for SessionExpires {
     const NAME: Name = Name::SESSION_EXPIRES;
 
-    fn decode(value: &ByteString) -> Result<SessionExpires, HeaderError> {
-        decode::<SessionExpires, _>(value, |value| {
-            let mut refresher = None;
-            let seconds = grammar::whole(value.as_bytes(), |input| {
-                let (rest, seconds) = delta_seconds(input)?;
-                let (rest, _) = grammar::params(rest, |name, value| {
-                    if !name.eq_ignore_ascii_case(b"refresher") {
-                        return Ok(());
-                    }
-                    let side = match value {
-                        Some(value) if value.eq_ignore_ascii_case(b"uac") => Refresher::Uac,
-                        Some(value) if value.eq_ignore_ascii_case(b"uas") => Refresher::Uas,
-                        _ => return Err(Cause::Malformed),
-                    };
-                    refresher.replace(side).map_or(Ok(()), |_| Err(Cause::Repeated))
-                })?;
-                Ok((rest, seconds))
+    fn read(value: ByteString) -> Result<SessionExpires, Cause> {
+        let mut refresher = None;
+        let seconds = grammar::whole(value.as_bytes(), |input| {
+            let (rest, seconds) = delta_seconds(input)?;
+            let (rest, _) = grammar::params(rest, |name, value| {
+                if !name.eq_ignore_ascii_case(b"refresher") {
+                    return Ok(());
+                }
+                let side = match value {
+                    Some(value) if value.eq_ignore_ascii_case(b"uac") => Refresher::Uac,
+                    Some(value) if value.eq_ignore_ascii_case(b"uas") => Refresher::Uas,
+                    _ => return Err(Cause::Malformed),
+                };
+                refresher.replace(side).map_or(Ok(()), |_| Err(Cause::Repeated))
             })?;
-            Ok(SessionExpires { seconds, refresher })
-        })
+            Ok((rest, seconds))
+        })?;
+        Ok(SessionExpires { seconds, refresher })
     }
 }
 
@@ -77,13 +75,11 @@ impl fmt::Display for SessionExpires {
 impl TypedHeader for MinSe {
     const NAME: Name = Name::MIN_SE;
 
-    fn decode(value: &ByteString) -> Result<MinSe, HeaderError> {
-        decode::<MinSe, _>(value, |value| {
-            grammar::whole(value.as_bytes(), |input| {
-                let (rest, seconds) = delta_seconds(input)?;
-                let (rest, _) = grammar::params(rest, |_, _| Ok(()))?;
-                Ok((rest, MinSe(seconds)))
-            })
+    fn read(value: ByteString) -> Result<MinSe, Cause> {
+        grammar::whole(value.as_bytes(), |input| {
+            let (rest, seconds) = delta_seconds(input)?;
+            let (rest, _) = grammar::params(rest, |_, _| Ok(()))?;
+            Ok((rest, MinSe(seconds)))
         })
     }
 }

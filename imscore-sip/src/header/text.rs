@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{Cause, HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::parse::grammar;
 
 macro_rules! texts {
@@ -16,8 +16,8 @@ macro_rules! texts {
         impl TypedHeader for $type {
             const NAME: Name = Name::$name;
 
-            fn decode(value: &ByteString) -> Result<$type, HeaderError> {
-                Ok($type(value.clone()))
+            fn read(value: ByteString) -> Result<$type, Cause> {
+                Ok($type(value))
             }
         }
 
@@ -98,12 +98,10 @@ impl TypedHeader for Privacy {
     const NAME: Name = Name::PRIVACY;
 
     /// Between values stand semicolons; the commas that some write are let pass.
-    fn decode(value: &ByteString) -> Result<Privacy, HeaderError> {
-        decode::<Privacy, _>(value, |value| {
-            let token = |word: &str| matches!(grammar::token(word.as_bytes()), Ok(([], _)));
-            let privacy = Privacy(value.clone());
-            if privacy.values().all(token) { Ok(privacy) } else { Err(Cause::Malformed) }
-        })
+    fn read(value: ByteString) -> Result<Privacy, Cause> {
+        let token = |word: &str| matches!(grammar::token(word.as_bytes()), Ok(([], _)));
+        let privacy = Privacy(value);
+        if privacy.values().all(token) { Ok(privacy) } else { Err(Cause::Malformed) }
     }
 }
 

@@ -8,7 +8,7 @@ use nom::character::complete::{char, digit0, digit1};
 use nom::combinator::{opt, recognize};
 use nom::sequence::preceded;
 
-use super::{HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::parse::grammar::{self, Parsed, lws};
 use crate::parse::part::Part;
 use crate::uri::is_its_text;
@@ -65,12 +65,10 @@ impl Timestamp {
 impl TypedHeader for Timestamp {
     const NAME: Name = Name::TIMESTAMP;
 
-    fn decode(value: &ByteString) -> Result<Timestamp, HeaderError> {
-        decode::<Timestamp, _>(value, |value| {
-            let text: &[u8] = value.as_bytes();
-            let (moment, delay) = grammar::whole(text, |input| (seconds, opt(preceded(lws, seconds))).parse(input))?;
-            Ok(Timestamp { moment: Part::of(text, moment), delay: Part::of_some(text, delay), text: value.clone() })
-        })
+    fn read(value: ByteString) -> Result<Timestamp, Cause> {
+        let text: &[u8] = value.as_bytes();
+        let (moment, delay) = grammar::whole(text, |input| (seconds, opt(preceded(lws, seconds))).parse(input))?;
+        Ok(Timestamp { moment: Part::of(text, moment), delay: Part::of_some(text, delay), text: value })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 
-use super::{HeaderError, Name, TypedHeader, decode};
+use super::{Cause, Name, TypedHeader};
 use crate::message::{Headers, Method};
 use crate::parse::{grammar, list};
 
@@ -26,10 +26,9 @@ macro_rules! words {
             const NAME: $crate::header::Name = $crate::header::Name::$name;
             const LIST: bool = $list;
 
-            fn decode(value: &bytestring::ByteString) -> Result<$type, $crate::header::HeaderError> {
-                $crate::header::decode::<$type, _>(value, |value| {
-                    $crate::parse::grammar::whole(value.as_bytes(), $rule).map(|_| $type(value.clone()))
-                })
+            fn read(value: bytestring::ByteString) -> Result<$type, $crate::header::Cause> {
+                $crate::parse::grammar::whole(value.as_bytes(), $rule)?;
+                Ok($type(value))
             }
         }
 
@@ -85,9 +84,9 @@ impl TypedHeader for Allow {
     const NAME: Name = Name::ALLOW;
     const LIST: bool = true;
 
-    fn decode(value: &ByteString) -> Result<Allow, HeaderError> {
-        decode::<Allow, _>(value, |value| grammar::whole(value.as_bytes(), grammar::token))
-            .map(|token| Allow(Method::known(token).unwrap_or_else(|| Method::Extension(value.clone()))))
+    fn read(value: ByteString) -> Result<Allow, Cause> {
+        let known = Method::known(grammar::whole(value.as_bytes(), grammar::token)?);
+        Ok(Allow(known.unwrap_or_else(|| Method::Extension(value))))
     }
 }
 

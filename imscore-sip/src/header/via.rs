@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use bytestring::ByteString;
 use nom::Parser;
 use nom::combinator::opt;
-use nom::sequence::preceded;
 
-use super::{Cause, Checked, HeaderError, Name, Params, TypedHeader, decode};
-use crate::parse::grammar::{self, Parsed, number_to, once, params, spaced, token};
+use super::{Cause, Checked, Name, Params, TypedHeader};
+use crate::parse::grammar::{self, Parsed, behind_blank, is, number_to, once, params, spaced, token};
 use crate::parse::params::{push_param, push_token};
 use crate::parse::part::{Part, push};
 use crate::transport::Transport;
@@ -152,10 +151,6 @@ impl Via {
         let parts = Parts { branch, received, rport, params: part, ..self.parts };
         Via { text, parts }
     }
-
-    fn read(value: &ByteString) -> Result<Via, Cause> {
-        Ok(Via { parts: Parts::read(value.as_bytes())?, text: value.clone() })
-    }
 }
 
 impl Parts {
@@ -163,22 +158,25 @@ impl Parts {
     fn read(text: &[u8]) -> Result<Parts, Cause> {
         let (mut branch, mut received, mut rport, mut ttl) = (None, None, None, None);
         let (mut maddr, mut asked) = (None, false);
-        let (transport, (host, port), params) = grammar::whole(text, |input| {
-            let (rest, transport) = sent_protocol(input)?;
-            let (rest, sent_by) = preceded(grammar::lws, sent_by).parse(rest)?;
-            let (rest, params) = params(rest, |name, value| match name {
-                name if name.eq_ignore_ascii_case(b"branch") => once(&mut branch, value),
-                name if name.eq_ignore_ascii_case(b"received") => once(&mut received, value),
-                name if name.eq_ignore_ascii_case(b"rport") && (asked || value.is_none()) => {
-                    if std::mem::replace(&mut asked, true) { Err(Cause::Repeated) } else { Ok(()) }
-                }
-                name if name.eq_ignore_ascii_case(b"rport") => once(&mut rport, value),
-                name if name.eq_ignore_ascii_case(b"ttl") => once(&mut ttl, value),
-                name if name.eq_ignore_ascii_case(b"maddr") => once(&mut maddr, value),
-                _ => Ok(()),
+        let (transport, (host, port), params) =
+            grammar::whole(text, |input| {
+                let (rest, transport) = sent_protocol(input)?;
+                let (rest, _) = grammar::lws(rest)?;
+                let (rest, sent_by) = sent_by(rest)?;
+                let (rest, params) =
+                    params(rest, |name, value| match name.len() {
+                        6 if is(name, b"branch") => once(&mut branch, value),
+                        8 if is(name, b"received") => once(&mut received, value),
+                        5 if is(name, b"rport") && (asked || value.is_none()) => {
+                            if std::mem::replace(&mut asked, true) { Err(Cause::Repeated) } else { Ok(()) }
+                        }
+                        5 if is(name, b"rport") => once(&mut rport, value),
+                        3 if is(name, b"ttl") => once(&mut ttl, value),
+                        5 if is(name, b"maddr") => once(&mut maddr, value),
+                        _ => Ok(()),
+                    })?;
+                Ok((rest, (transport, sent_by, params)))
             })?;
-            Ok((rest, (transport, sent_by, params)))
-        })?;
         let number = |value: &[u8], max| match number_to(max)(value) {
             Ok(([], _)) => Ok(()),
             Ok(_) => Err(Cause::Malformed),
@@ -202,12 +200,27 @@ impl Parts {
 
 /// `sent-protocol`: the transport of it.
 fn sent_protocol(input: &[u8]) -> Parsed<'_> {
-    (token, spaced(b'/'), token, spaced(b'/'), token).map(|(_, _, _, _, transport)| transport).parse(input)
+    let input = match input {
+        [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b'/', rest @ ..] => behind_blank(rest),
+        _ => {
+            let (rest, _) = (token, spaced(b'/'), token, spaced(b'/')).parse(input)?;
+            rest
+        }
+    };
+    token(input)
 }
 
 /// `sent-by`
 fn sent_by(input: &[u8]) -> Parsed<'_, (&[u8], Option<u16>)> {
-    (grammar::host, opt(preceded(spaced(b':'), grammar::port))).parse(input)
+    let (rest, host) = grammar::host(input)?;
+    let port = match behind_blank(rest) {
+        [b':', port @ ..] => opt(grammar::port).parse(behind_blank(port))?,
+        _ => (rest, None),
+    };
+    Ok(match port {
+        (rest, Some(port)) => (rest, (host, Some(port))),
+        (_, None) => (rest, (host, None)),
+    })
 }
 
 /// `received` and RFC 5118 §4.5: an IPv6 address, brackets or none.
@@ -219,8 +232,8 @@ impl TypedHeader for Via {
     const NAME: Name = Name::VIA;
     const LIST: bool = true;
 
-    fn decode(value: &ByteString) -> Result<Via, HeaderError> {
-        decode::<Via, _>(value, Via::read)
+    fn read(value: ByteString) -> Result<Via, Cause> {
+        Ok(Via { parts: Parts::read(value.as_bytes())?, text: value })
     }
 }
 

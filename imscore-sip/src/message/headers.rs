@@ -12,13 +12,13 @@ use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
-use crate::header::{AsName, Cause, HeaderError, Name, TypedHeader};
+use crate::header::{AsName, Cause, HeaderError, Name, Places, TypedHeader};
 use crate::parse::list;
 use crate::parse::part::Part;
 use crate::transport::Transport;
 
 /// Header lines that an index holds without an allocation of its own.
-pub const INLINE_LINES: usize = 48;
+pub const INLINE_LINES: usize = 44;
 
 pub(crate) type Lines = SmallVec<[Line; INLINE_LINES]>;
 
@@ -43,8 +43,8 @@ pub(crate) type Lines = SmallVec<[Line; INLINE_LINES]>;
 pub struct Headers {
     pub(super) bytes: Bytes,
     lines: Lines,
-    /// The bit of every name that a line has or had.
-    names: u64,
+    /// Where the names are.
+    places: Places,
     /// Text of the lines that were added or rewritten since; the buffer that the message is written into.
     added: Vec<u8>,
     pub(super) replaced: Option<Box<Replaced>>,
@@ -101,6 +101,11 @@ impl Line {
         self.name & ADDED != 0
     }
 
+    /// True for a line whose value is no piece of the received bytes.
+    fn is_copied(self) -> bool {
+        self.name & (ADDED | FOLDED) != 0
+    }
+
     fn start(self) -> usize {
         unpack(self.start)
     }
@@ -115,9 +120,9 @@ fn unpack([a, b, c]: [u8; 3]) -> usize {
 }
 
 impl Headers {
-    /// Headers in those bytes, and the bits of their names.
-    pub(super) fn of(bytes: Bytes, lines: Lines, names: u64) -> Headers {
-        Headers { bytes, lines, names, added: Vec::new(), replaced: None }
+    /// Headers in those bytes.
+    pub(super) fn of(bytes: Bytes, lines: Lines, places: Places) -> Headers {
+        Headers { bytes, lines, places, added: Vec::new(), replaced: None }
     }
 
     /// The first value of a header.
@@ -146,20 +151,49 @@ impl Headers {
 
     /// The values of a header, decoded one by one as they are asked for.
     pub fn typed<H: TypedHeader>(&self) -> impl Iterator<Item = Result<H, HeaderError>> {
-        let lines = if self.may_have(H::NAME) { &self.lines[..] } else { &[] };
-        let mut lines = lines.iter().filter(|line| line.name() == H::NAME);
-        let mut rest = None;
+        let mut lines = self.lines_of(H::NAME);
+        // What is left of a line: of one that stands in the message as it is, or of a copy.
+        let mut left: Option<&[u8]> = None;
+        let mut copied: Option<Bytes> = None;
         std::iter::from_fn(move || {
+            if !H::LIST {
+                return lines.next().map(|line| decode(self.shared(line)));
+            }
             loop {
-                let line = match rest.take() {
-                    Some(rest) => rest,
-                    None => self.shared(*lines.next()?),
+                let value = if let Some(line) = left.take() {
+                    let value;
+                    (value, left) = list::cut(line);
+                    self.bytes.slice_ref(value)
+                } else if let Some(line) = copied.take() {
+                    let (value, behind) = list::cut(&line);
+                    copied = behind.map(|behind| line.slice_ref(behind));
+                    line.slice_ref(value)
+                } else {
+                    match lines.next()? {
+                        line if line.is_copied() => copied = Some(self.shared(line)),
+                        line => left = Some(self.value(line)),
+                    }
+                    continue;
                 };
-                let value = if H::LIST { list::take_first(line, &mut rest) } else { line };
                 if counts::<H>(&value) {
                     return Some(decode(value));
                 }
             }
+        })
+    }
+
+    /// The lines of that name in order. Of most names there is one, behind which nothing is looked at.
+    #[inline]
+    fn lines_of(&self, name: Name) -> impl Iterator<Item = Line> {
+        let first = self.places.first(name).unwrap_or(self.lines.len());
+        let mut lines = self.lines.get(first..).unwrap_or_default().iter();
+        let repeats = self.places.repeats(name);
+        std::iter::from_fn(move || {
+            let line = *lines.find(|line| line.name() == name)?;
+            if !repeats {
+                lines = [].iter();
+            }
+            Some(line)
         })
     }
 
@@ -251,6 +285,7 @@ impl Headers {
             Some(rest) => self.lines[at] = self.move_text(line, rest.range()),
             None => {
                 self.lines.remove(at);
+                self.places.forget(None);
             }
         }
         true
@@ -272,12 +307,14 @@ impl Headers {
         let mut lines = std::mem::take(&mut self.lines);
         lines.retain(|line| !wanted.is(self, *line));
         self.lines = lines;
+        self.places.forget(None);
         before - self.lines.len()
     }
 
     /// Takes all lines of any of these names away.
     pub fn remove_all(&mut self, names: &[Name]) {
         self.lines.retain(|line| !names.contains(&line.name()));
+        self.places.forget(None);
     }
 
     /// Keeps, of the values of a list header, those for which `keep` says so. Lines that lose nothing stay as
@@ -290,12 +327,13 @@ impl Headers {
             if line.name() != H::NAME {
                 continue;
             }
-            let found: Vec<Bytes> = values::<H>(self.shared(line)).collect();
+            let found: Vec<Bytes> = values::<H>(&self.shared(line));
             let mut kept = found.clone();
             kept.retain(|value| decode(value.clone()).map_or(true, |value| keep(&value)));
             if kept.is_empty() {
                 at -= 1;
                 self.lines.remove(at);
+                self.places.forget(None);
             } else if kept.len() < found.len() {
                 self.lines[at - 1] = self.add_bytes(H::NAME.as_str(), H::NAME, &kept.join(&b", "[..]));
             }
@@ -326,22 +364,19 @@ impl Headers {
         self.lines.iter().map(|line| (line.name(), self.value(*line), line.is_folded()))
     }
 
-    /// False where no line has that name, at a look.
-    fn may_have(&self, name: Name) -> bool {
-        self.names & name.bit() != 0
-    }
-
     fn position(&self, name: Name) -> Option<usize> {
-        if !self.may_have(name) {
-            return None;
-        }
-        self.lines.iter().position(|line| line.name() == name)
+        let first = self.places.first(name)?;
+        self.lines.get(first..)?.iter().position(|line| line.name() == name).map(|at| first + at)
     }
 
     /// The value of a line, trimmed.
     fn value(&self, line: Line) -> &[u8] {
         let bytes = self.source(line);
-        bytes.get(line.start() + usize::from(line.value)..line.end()).unwrap_or_default().trim_ascii()
+        let value = bytes.get(line.start() + usize::from(line.value)..line.end()).unwrap_or_default();
+        match value {
+            [b'!'..=b'~', .., b'!'..=b'~', b'\r', b'\n'] => &value[..value.len() - 2],
+            _ => value.trim_ascii(),
+        }
     }
 
     /// The name of a line as it is spelled there.
@@ -412,7 +447,7 @@ impl Headers {
         let len = self.added.len() - start;
         let mut line = Line::new(name, start, spelling.len() + 2, len).expect("a header block is below 16 MiB");
         line.name |= ADDED;
-        self.names |= name.bit();
+        self.places.forget(Some(name));
         line
     }
 
@@ -528,22 +563,22 @@ impl Wanted {
 }
 
 /// The values of a line: between its commas, or all of it for a header that is no list.
-fn values<H: TypedHeader>(line: Bytes) -> impl Iterator<Item = Bytes> {
-    let (list, single) = if H::LIST { (Some(line), None) } else { (None, Some(line)) };
-    list.into_iter().flat_map(list::elements).chain(single)
+fn values<H: TypedHeader>(line: &Bytes) -> Vec<Bytes> {
+    if H::LIST { list::split(line).map(|value| line.slice_ref(value)).collect() } else { vec![line.clone()] }
 }
 
 /// False for what stands between two commas, or for all of an empty line, of a list that may be empty.
-fn counts<H: TypedHeader>(value: &Bytes) -> bool {
+fn counts<H: TypedHeader>(value: &[u8]) -> bool {
     !(H::LIST && value.is_empty() && H::NAME.may_be_empty())
 }
 
 /// Reads a value. An empty one is none, unless its header says otherwise (RFC 3261 §7.3.1), nor is what is not UTF-8.
 fn decode<H: TypedHeader>(value: Bytes) -> Result<H, HeaderError> {
-    match ByteString::try_from(value) {
-        Ok(text) if !text.is_empty() || H::NAME.may_be_empty() => H::decode(&text),
-        Ok(_) | Err(_) => Err(HeaderError { name: H::NAME, cause: Cause::Malformed }),
-    }
+    let read = match ByteString::try_from(value) {
+        Ok(text) if !text.is_empty() || H::NAME.may_be_empty() => H::read(text),
+        Ok(_) | Err(_) => Err(Cause::Malformed),
+    };
+    read.map_err(|cause| HeaderError { name: H::NAME, cause })
 }
 
 /// RFC 3261 §7.3.1: a line end followed by white space reads as one space.

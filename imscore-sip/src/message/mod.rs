@@ -33,6 +33,7 @@ pub use response::Response;
 pub use salvage::salvage_reply;
 pub use status::StatusCode;
 
+use crate::header::Places;
 use crate::parse::{Fault, Limits, ParseError, Scan, StartLine, scan};
 
 /// A request or a response.
@@ -75,7 +76,7 @@ impl Message {
         if bytes.len() > limits.message {
             return Err(ParseError { offset: blank + limits.message, fault: Fault::TooLarge });
         }
-        let Scan { start, lines, names, body, content_length } = scan(&bytes, limits)?;
+        let Scan { start, lines, places, body, content_length } = scan(&bytes, limits)?;
         let end = match content_length {
             Some(length) if length > bytes.len() - body => {
                 return Err(ParseError { offset: blank + body, fault: Fault::ContentLength });
@@ -84,7 +85,7 @@ impl Message {
             None => bytes.len(),
         };
         let body = Span { start: body as u32, end: end as u32 };
-        let headers = Headers::of(bytes, lines, names);
+        let headers = Headers::of(bytes, lines, places);
         Ok(match start {
             StartLine::Request { method, target } => Message::Request(Request::received(headers, method, target, body)),
             StartLine::Response { status, reason } => {
@@ -128,7 +129,7 @@ impl Message {
 impl Headers {
     /// Headers of a message that is built here: none yet.
     fn built(start_line: String) -> Headers {
-        Headers::of(start_line.into(), Lines::new(), 0)
+        Headers::of(start_line.into(), Lines::new(), Places::NONE)
     }
 
     fn body(&self, received: Span) -> Bytes {

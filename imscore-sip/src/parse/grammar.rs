@@ -7,7 +7,7 @@ use nom::branch::alt;
 use nom::character::complete::{char, digit1};
 use nom::combinator::{map, opt, recognize};
 use nom::error::{ErrorKind, ParseError};
-use nom::sequence::{delimited, preceded};
+use nom::sequence::delimited;
 use nom::{Err, IResult, Parser};
 
 use super::class::Class;
@@ -48,6 +48,7 @@ pub(crate) fn fail<T>(cause: Cause) -> Result<T, Err<Cause>> {
 }
 
 /// At least one byte of a class, and all that follow.
+#[inline]
 fn some(class: Class, input: &[u8]) -> Parsed<'_> {
     match class.split(input) {
         ([], _) => Err(Err::Error(Cause::Malformed)),
@@ -73,18 +74,30 @@ pub(crate) fn sws(input: &[u8]) -> Parsed<'_> {
 
 /// `SEMI`, `EQUAL`, `COMMA`, `SLASH`, `COLON`: the byte with white space around it.
 pub(crate) fn spaced(byte: u8) -> impl Fn(&[u8]) -> Parsed<'_, ()> {
-    move |input| match Class::BLANK.split(input).1 {
-        [first, rest @ ..] if *first == byte => Ok((Class::BLANK.split(rest).1, ())),
+    move |input| match behind_blank(input) {
+        [first, rest @ ..] if *first == byte => Ok((behind_blank(rest), ())),
         _ => Err(Err::Error(Cause::Malformed)),
+    }
+}
+
+/// What stands behind white space, of which there is none nearly always.
+#[inline]
+pub(crate) fn behind_blank(input: &[u8]) -> &[u8] {
+    match input {
+        [b' ' | b'\t', rest @ ..] => Class::BLANK.split(rest).1,
+        _ => input,
     }
 }
 
 /// `1*DIGIT`; what does not fit in 64 bits is the largest number that does.
 pub(crate) fn number(input: &[u8]) -> Parsed<'_, u64> {
-    map(digit1, |digits: &[u8]| {
-        digits.iter().fold(0_u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
-    })
-    .parse(input)
+    let mut rest = input;
+    let mut number = 0_u64;
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+        number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+        rest = behind;
+    }
+    if rest.len() == input.len() { Err(Err::Error(Cause::Malformed)) } else { Ok((rest, number)) }
 }
 
 /// `1*DIGIT` of at most `max`.
@@ -216,22 +229,54 @@ pub(crate) fn bracketed(input: &[u8]) -> Parsed<'_> {
 }
 
 /// `generic-param`: a name and, behind an equals sign, a value by that rule.
-fn generic_param<'a>(
-    input: &'a [u8],
-    value: impl Fn(&'a [u8]) -> Parsed<'a>,
-) -> Parsed<'a, (&'a [u8], Option<&'a [u8]>)> {
+#[inline]
+fn generic_param<'a>(input: &'a [u8], value: impl Fn(&'a [u8]) -> Parsed<'a>) -> Parsed<'a, Param<'a>> {
     let (rest, name) = token(input)?;
-    let (rest, value) = opt(preceded(spaced(b'='), value)).parse(rest)?;
-    if name.len() > MAX_NAME { fail(Cause::Limit) } else { Ok((rest, (name, value))) }
+    if name.len() > MAX_NAME {
+        return fail(Cause::Limit);
+    }
+    let [b'=', behind @ ..] = behind_blank(rest) else {
+        return Ok((rest, (name, None)));
+    };
+    match value(behind_blank(behind)) {
+        Ok((rest, value)) => Ok((rest, (name, Some(value)))),
+        Err(Err::Error(_)) => Ok((rest, (name, None))),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// `*( SEMI generic-param )`, each handed to `each`; the text of them all.
 pub(crate) fn params<'a>(
     input: &'a [u8],
-    each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
+    mut each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Cause>,
 ) -> Parsed<'a> {
-    params_of(input, gen_value, each)
+    let mut rest = input;
+    let mut count = 0;
+    while let Some((behind, (name, value))) = next_param(rest)? {
+        count += 1;
+        if count > MAX_PARAMS {
+            return fail(Cause::Limit);
+        }
+        each(name, value).or_else(fail)?;
+        rest = behind;
+    }
+    Ok((rest, &input[..input.len() - rest.len()]))
 }
+
+/// `SEMI generic-param`, where a semicolon is next: every header's own code for each parameter calls this one.
+#[inline(never)]
+fn next_param(input: &[u8]) -> Result<Option<Rest<'_, Param<'_>>>, Err<Cause>> {
+    match behind_blank(input) {
+        [b';', param @ ..] => generic_param(behind_blank(param), gen_value).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// What is left over, and what was found.
+type Rest<'a, T> = (&'a [u8], T);
+
+/// A name, and a value where there is one.
+type Param<'a> = (&'a [u8], Option<&'a [u8]>);
 
 /// As [`params`], with values by that rule.
 pub(crate) fn params_of<'a>(
@@ -319,6 +364,12 @@ pub(crate) fn comment(input: &[u8]) -> Parsed<'_> {
         [b'(', ..] if depth == 0 => Ok((&input[at..], &input[..at])),
         _ => Err(Err::Error(Cause::Malformed)),
     }
+}
+
+/// True for that word in any case, at a look where it is written as it is here.
+#[inline]
+pub(crate) fn is<const N: usize>(text: &[u8], word: &[u8; N]) -> bool {
+    text == word || text.len() == N && text.eq_ignore_ascii_case(word)
 }
 
 /// Fills the slot of a parameter that may stand once and must have a value, one without quotes.

@@ -1,4 +1,8 @@
-//! A part of a value's text, kept as offsets.
+//! A part of a value's text, kept as offsets, and a text that stands within a longer one.
+
+use std::ops::Deref;
+
+use bytestring::ByteString;
 
 /// Where a part of a text stands in it. Offsets of another text give another part or none, never a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,11 @@ impl Part {
         self.from as usize..self.to as usize
     }
 
+    /// The same part where `from` bytes in front of it have become `to`.
+    pub(crate) fn moved(self, from: usize, to: usize) -> Part {
+        if self == Part::ABSENT { self } else { Part::between(self.start() - from + to, self.to as usize - from + to) }
+    }
+
     /// The part, where it is there.
     pub(crate) fn find(self, text: &str) -> Option<&str> {
         text.get(self.from as usize..self.to as usize)
@@ -61,4 +70,47 @@ pub(crate) fn push(out: &mut String, piece: &str) -> Part {
     let from = out.len();
     out.push_str(piece);
     Part::between(from, out.len())
+}
+
+/// A text within a longer one, which it keeps in memory: an address in a header's value, say. Places of its parts are
+/// places in the longer one.
+#[derive(Clone)]
+pub(crate) struct Excerpt {
+    source: ByteString,
+    place: Part,
+}
+
+impl Excerpt {
+    pub(crate) fn of(source: ByteString, place: Part) -> Excerpt {
+        Excerpt { source, place }
+    }
+
+    /// The longer text.
+    pub(crate) fn source(&self) -> &ByteString {
+        &self.source
+    }
+
+    /// The text of its own, shared.
+    pub(crate) fn text(&self) -> ByteString {
+        if self.len() == self.source.len() { self.source.clone() } else { self.source.slice_ref(self) }
+    }
+
+    /// Where the text stands in the longer one.
+    pub(crate) fn place(&self) -> Part {
+        self.place
+    }
+}
+
+impl From<ByteString> for Excerpt {
+    fn from(source: ByteString) -> Excerpt {
+        Excerpt { place: Part::between(0, source.len()), source }
+    }
+}
+
+impl Deref for Excerpt {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.place.text(&self.source)
+    }
 }

@@ -28,7 +28,7 @@ fn restore_target(request: &mut Request, is_own: &impl Fn(&SipUri) -> bool) {
     let Ok(mut routes) = request.headers.all::<Route>() else { return };
     let Some(last) = routes.pop() else { return };
     request.headers.remove(Name::ROUTE);
-    request.set_target(last.uri().text().clone());
+    request.set_target(last.uri().text());
     let own = Route::new(target);
     for route in std::iter::once(&own).chain(&routes) {
         request.headers.push(route);
@@ -43,7 +43,7 @@ pub fn make_strict(request: &mut Request) {
     let Ok(target) = request.uri() else { return };
     request.headers.pop_front::<Route>();
     request.headers.push(&Route::new(target));
-    request.set_target(uri.text().clone());
+    request.set_target(uri.text());
 }
 
 /// The URI that a request goes to next: its topmost Route, else its Request-URI. `None`: neither is a URI.

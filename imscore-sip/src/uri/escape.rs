@@ -2,7 +2,20 @@
 
 use std::borrow::Cow;
 
+use super::UriError;
 use crate::parse::class::Class;
+
+/// The bytes of a class and the escapes that a text begins with, and what stands behind them.
+pub(super) fn split_escaped(class: Class, text: &[u8]) -> Result<(&[u8], &[u8]), UriError> {
+    let (_, mut rest) = class.split(text);
+    while let [b'%', behind @ ..] = rest {
+        match behind {
+            [high, low, behind @ ..] if Class::HEX.has(*high) && Class::HEX.has(*low) => rest = class.split(behind).1,
+            _ => return Err(UriError::Escape),
+        }
+    }
+    Ok(text.split_at(text.len() - rest.len()))
+}
 
 /// The bytes that a text stands for, its escapes resolved once. They may hold NUL and need not be UTF-8.
 pub fn decoded(text: &str) -> Cow<'_, [u8]> {

@@ -33,7 +33,7 @@ use bytestring::ByteString;
 
 use crate::parse::Params;
 use crate::parse::class::Class;
-use crate::parse::part::Part;
+use crate::parse::part::{Excerpt, Part};
 pub use escape::decoded;
 pub use number::CodeInContext;
 pub use sip::SipUri;
@@ -58,7 +58,7 @@ pub enum Uri {
 /// A URI of another scheme, `urn:service:sos`: a scheme and what stands behind its colon.
 #[derive(Clone)]
 pub struct OtherUri {
-    text: ByteString,
+    text: Excerpt,
 }
 
 /// Why a text is no URI.
@@ -129,15 +129,50 @@ impl Uri {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        self.text()
+        self.excerpt()
     }
 
     /// The text, shared.
-    pub fn text(&self) -> &ByteString {
+    pub fn text(&self) -> ByteString {
+        self.excerpt().text()
+    }
+
+    /// What the URI was read from, which may be more than the URI.
+    pub(crate) fn excerpt(&self) -> &Excerpt {
         match self {
-            Uri::Sip(uri) => uri.text(),
-            Uri::Tel(uri) => uri.text(),
+            Uri::Sip(uri) => &uri.text,
+            Uri::Tel(uri) => &uri.text,
             Uri::Other(uri) => &uri.text,
+        }
+    }
+
+    /// The URI at that place of a text.
+    pub(crate) fn within(source: ByteString, place: Part) -> Result<Uri, UriError> {
+        let own = source.as_bytes().get(place.range()).unwrap_or_default();
+        match Scheme::of(own) {
+            Scheme::Sip => {
+                let parts = sip::read(source.as_bytes(), own)?;
+                Ok(Uri::Sip(SipUri { text: Excerpt::of(source, place), parts }))
+            }
+            Scheme::Tel => {
+                let parts = tel::read(source.as_bytes(), own)?;
+                Ok(Uri::Tel(TelUri { text: Excerpt::of(source, place), parts }))
+            }
+            Scheme::Other => {
+                check_other(own)?;
+                Ok(Uri::Other(OtherUri { text: Excerpt::of(source, place) }))
+            }
+        }
+    }
+
+    /// The same URI at the place where it stands in another text, too.
+    pub(crate) fn moved(&self, source: ByteString, place: Part) -> Uri {
+        let (from, to) = (self.excerpt().place().start(), place.start());
+        let text = Excerpt::of(source, place);
+        match self {
+            Uri::Sip(uri) => Uri::Sip(SipUri { text, parts: uri.parts.moved(from, to) }),
+            Uri::Tel(uri) => Uri::Tel(TelUri { text, parts: uri.parts.moved(from, to) }),
+            Uri::Other(_) => Uri::Other(OtherUri { text }),
         }
     }
 
@@ -158,7 +193,7 @@ impl Uri {
         match self {
             Uri::Sip(uri) => uri.address_of_record(),
             Uri::Tel(uri) => uri.address_of_record(),
-            Uri::Other(uri) => uri.text.clone(),
+            Uri::Other(uri) => uri.text.text(),
         }
     }
 }
@@ -194,19 +229,16 @@ impl TryFrom<ByteString> for Uri {
 
     /// Shares the text; what it came from stays in memory as long as the URI.
     fn try_from(text: ByteString) -> Result<Uri, UriError> {
-        match Scheme::of(text.as_bytes()) {
-            Scheme::Sip => SipUri::try_from(text).map(Uri::Sip),
-            Scheme::Tel => TelUri::try_from(text).map(Uri::Tel),
-            Scheme::Other => check_other(text.as_bytes()).map(|()| Uri::Other(OtherUri { text })),
-        }
+        let place = Part::between(0, text.len());
+        Uri::within(text, place)
     }
 }
 
 /// What `Uri::try_from` refuses, without making a value.
 pub(crate) fn check(text: &[u8]) -> Result<(), UriError> {
     match Scheme::of(text) {
-        Scheme::Sip => sip::read(text).map(drop),
-        Scheme::Tel => tel::read(text).map(drop),
+        Scheme::Sip => sip::read(text, text).map(drop),
+        Scheme::Tel => tel::read(text, text).map(drop),
         Scheme::Other => check_other(text),
     }
 }
@@ -214,7 +246,7 @@ pub(crate) fn check(text: &[u8]) -> Result<(), UriError> {
 /// As [`check`], for a Request-URI: a `?` part in a SIP URI is an error there (RFC 3261 §19.1.1).
 pub(crate) fn check_target(text: &[u8]) -> Result<(), UriError> {
     match Scheme::of(text) {
-        Scheme::Sip if sip::read(text)?.headers != Part::ABSENT => Err(UriError::Headers),
+        Scheme::Sip if sip::read(text, text)?.headers != Part::ABSENT => Err(UriError::Headers),
         Scheme::Sip => Ok(()),
         Scheme::Tel | Scheme::Other => check(text),
     }
@@ -299,12 +331,14 @@ impl FromStr for Uri {
     }
 }
 
-/// Equality, hash, and writing by the text alone.
+/// Equality, hash, and writing by the text alone: the field of that name, or what the closure finds.
 macro_rules! is_its_text {
-    ($($type:ty),*) => {$(
+    ($($type:ty),*) => {$($crate::uri::is_its_text!($type: |value| &value.text);)*};
+    ($type:ty: $text:expr) => {
         impl PartialEq for $type {
             fn eq(&self, other: &$type) -> bool {
-                self.text == other.text
+                let text: fn(&$type) -> &str = $text;
+                text(self) == text(other)
             }
         }
 
@@ -312,22 +346,24 @@ macro_rules! is_its_text {
 
         impl std::hash::Hash for $type {
             fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-                self.text.hash(state);
+                let text: fn(&$type) -> &str = $text;
+                text(self).hash(state);
             }
         }
 
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.text)
+                let text: fn(&$type) -> &str = $text;
+                f.write_str(text(self))
             }
         }
 
         impl std::fmt::Debug for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.text)
+                std::fmt::Display::fmt(self, f)
             }
         }
-    )*};
+    };
 }
 
 pub(crate) use is_its_text;

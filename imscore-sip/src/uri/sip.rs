@@ -4,18 +4,19 @@ use std::net::IpAddr;
 
 use bytestring::ByteString;
 use memchr::memchr;
+use smallvec::SmallVec;
 
-use super::escape::{is_escaped, is_unreserved, push_escaped, same_in_any_case};
+use super::escape::{is_escaped, is_unreserved, push_escaped, same_in_any_case, split_escaped};
 use super::{MAX_LEN, Params, UriError, legible};
 use crate::parse::class::Class;
 use crate::parse::grammar::{self, MAX_NAME, MAX_PARAMS};
-use crate::parse::part::{Part, push};
+use crate::parse::part::{Excerpt, Part, push};
 
 /// A `sip:` or `sips:` URI. Editing makes a new text, and escapes what the part may not hold as it is.
 #[derive(Clone)]
 pub struct SipUri {
-    pub(super) text: ByteString,
-    parts: Parts,
+    pub(super) text: Excerpt,
+    pub(super) parts: Parts,
 }
 
 /// Where the parts of a URI stand.
@@ -28,6 +29,16 @@ pub(super) struct Parts {
     port: Option<u16>,
     params: Part,
     pub(super) headers: Part,
+}
+
+impl Parts {
+    /// The parts where `from` bytes in front of the URI have become `to`.
+    pub(super) fn moved(self, from: usize, to: usize) -> Parts {
+        let Parts { secure, user, password, host, port, params, headers } = self;
+        let [user, password, host, params, headers] =
+            [user, password, host, params, headers].map(|part| part.moved(from, to));
+        Parts { secure, user, password, host, port, params, headers }
+    }
 }
 
 impl SipUri {
@@ -52,17 +63,17 @@ impl SipUri {
 
     /// The user part without the password, as it stands. Semicolons in it are no parameters of the URI.
     pub fn user(&self) -> Option<&str> {
-        self.parts.user.find(&self.text)
+        self.parts.user.find(self.text.source())
     }
 
     /// The password, which nobody should use.
     pub fn password(&self) -> Option<&str> {
-        self.parts.password.find(&self.text)
+        self.parts.password.find(self.text.source())
     }
 
     /// The host as it stands, an IPv6 address in its brackets.
     pub fn host(&self) -> &str {
-        self.parts.host.text(&self.text)
+        self.parts.host.text(self.text.source())
     }
 
     /// The host, where it is an address and no name.
@@ -77,7 +88,7 @@ impl SipUri {
 
     /// The parameters of the URI.
     pub fn params(&self) -> Params<'_> {
-        Params::of(self.parts.params.text(&self.text))
+        Params::of(self.parts.params.text(self.text.source()))
     }
 
     /// The value of a parameter as it stands; empty for one without a value.
@@ -107,7 +118,7 @@ impl SipUri {
 
     /// What stands behind the question mark.
     pub fn headers(&self) -> Option<&str> {
-        self.parts.headers.find(&self.text)
+        self.parts.headers.find(self.text.source())
     }
 
     /// The text.
@@ -116,8 +127,8 @@ impl SipUri {
     }
 
     /// The text, shared.
-    pub fn text(&self) -> &ByteString {
-        &self.text
+    pub fn text(&self) -> ByteString {
+        self.text.text()
     }
 
     /// The URI with another user part; escapes in `user` are not kept as such. An empty one is none.
@@ -220,7 +231,10 @@ impl SipUri {
             headers = push(&mut text, piece);
         }
         let (secure, port) = (pieces.secure, pieces.port);
-        SipUri { text: text.into(), parts: Parts { secure, user, password, host, port, params, headers } }
+        SipUri {
+            text: ByteString::from(text).into(),
+            parts: Parts { secure, user, password, host, port, params, headers },
+        }
     }
 }
 
@@ -228,46 +242,38 @@ impl TryFrom<ByteString> for SipUri {
     type Error = UriError;
 
     fn try_from(text: ByteString) -> Result<SipUri, UriError> {
-        let parts = read(text.as_bytes())?;
-        Ok(SipUri { text, parts })
+        let parts = read(text.as_bytes(), text.as_bytes())?;
+        Ok(SipUri { text: text.into(), parts })
     }
 }
 
-/// Takes a text apart.
-pub(super) fn read(bytes: &[u8]) -> Result<Parts, UriError> {
+/// Takes a text apart; the places are those in `source`, of which it is a slice.
+pub(super) fn read(source: &[u8], bytes: &[u8]) -> Result<Parts, UriError> {
     // Every part has a class of its own: only where one is malformed is it asked whether a URI holds such bytes at all.
     match bytes.len() {
-        0..=MAX_LEN => parts(bytes).map_err(|error| legible(bytes).err().unwrap_or(error)),
+        0..=MAX_LEN => parts(source, bytes).map_err(|error| legible(bytes).err().unwrap_or(error)),
         _ => Err(UriError::TooLong),
     }
 }
 
 /// `SIP-URI / SIPS-URI`
-fn parts(bytes: &[u8]) -> Result<Parts, UriError> {
+fn parts(source: &[u8], bytes: &[u8]) -> Result<Parts, UriError> {
     let (secure, rest) = match bytes {
         [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] => (false, rest),
         [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S', b':', rest @ ..] => (true, rest),
         _ => return Err(UriError::Scheme),
     };
-    if !is_escaped(rest) {
-        return Err(UriError::Escape);
-    }
     let (user, password, rest) = match memchr(b'@', rest) {
         None => (None, None, rest),
-        Some(at) => {
-            let info = &rest[..at];
-            let (user, password) = match memchr(b':', info) {
-                None => (info, None),
-                Some(colon) => (&info[..colon], Some(&info[colon + 1..])),
-            };
-            if user.is_empty() || !Class::USER.is_all_of(info) {
-                return Err(UriError::User);
-            }
-            if password.is_some_and(|password| memchr(b':', password).is_some()) {
-                return Err(UriError::User);
-            }
-            (Some(user), password, &rest[at + 1..])
-        }
+        Some(_) => match split_escaped(Class::USER, rest)? {
+            ([], _) => return Err(UriError::User),
+            (user, [b'@', rest @ ..]) => (Some(user), None, rest),
+            (user, [b':', rest @ ..]) => match split_escaped(Class::USER, rest)? {
+                (password, [b'@', rest @ ..]) => (Some(user), Some(password), rest),
+                _ => return Err(UriError::User),
+            },
+            _ => return Err(UriError::User),
+        },
     };
     let (rest, host) = grammar::host(rest).map_err(|_| UriError::Host)?;
     let (rest, port) = match rest {
@@ -279,14 +285,15 @@ fn parts(bytes: &[u8]) -> Result<Parts, UriError> {
     let (params, rest) = uri_parameters(rest)?;
     let headers = match rest {
         [] => None,
+        [b'?', headers @ ..] if !is_escaped(headers) => return Err(UriError::Escape),
         [b'?', headers @ ..] if are_headers(headers) => Some(headers),
         [b'?', ..] => return Err(UriError::Headers),
         _ if !params.is_empty() => return Err(UriError::Parameter),
         [b':', ..] => return Err(UriError::Port),
         _ => return Err(UriError::Host),
     };
-    let (user, password) = (Part::of_some(bytes, user), Part::of_some(bytes, password));
-    let (host, params, headers) = (Part::of(bytes, host), Part::of(bytes, params), Part::of_some(bytes, headers));
+    let (user, password) = (Part::of_some(source, user), Part::of_some(source, password));
+    let (host, params, headers) = (Part::of(source, host), Part::of(source, params), Part::of_some(source, headers));
     Ok(Parts { secure, user, password, host, port, params, headers })
 }
 
@@ -319,40 +326,37 @@ pub(super) fn is_user_mark(byte: u8) -> bool {
 
 /// `uri-parameters`, and what stands behind them. An equals sign in a value is let pass: base64 has them.
 fn uri_parameters(input: &[u8]) -> Result<(&[u8], &[u8]), UriError> {
-    const NAME: Class = Class::PARAM.or(Class::ESCAPE);
-    named_once(input, NAME, NAME.or(Class::EQUALS))
+    named_once(input, Class::PARAM, Class::PARAM_VALUE)
 }
 
 /// Up to 64 parameters, each with a name of up to 256 bytes that no other has (RFC 3261 §19.1.1, RFC 3966 §3), and what
 /// stands behind them.
 pub(super) fn named_once(input: &[u8], names: Class, values: Class) -> Result<(&[u8], &[u8]), UriError> {
     let mut rest = input;
-    let mut count = 0;
+    let mut seen = SmallVec::<[&[u8]; 8]>::new();
+    let mut escaped = false;
     while let [b';', param @ ..] = rest {
-        let before = &input[..input.len() - rest.len()];
-        let (name, behind) = names.split(param);
+        let (name, behind) = split_escaped(names, param)?;
         let (value, behind) = match behind {
-            [b'=', value @ ..] => values.split(value),
+            [b'=', value @ ..] => split_escaped(values, value)?,
             _ => (name, behind),
         };
-        if count == MAX_PARAMS || name.len() > MAX_NAME || name.is_empty() || value.is_empty() || has(before, name) {
+        escaped |= !names.is_all_of(name);
+        let known = seen.iter().any(|other| other.eq_ignore_ascii_case(name) || escaped && is_same(other, name));
+        if seen.len() == MAX_PARAMS || name.len() > MAX_NAME || name.is_empty() || value.is_empty() || known {
             return Err(UriError::Parameter);
         }
-        count += 1;
+        seen.push(name);
         rest = behind;
     }
     Ok((&input[..input.len() - rest.len()], rest))
 }
 
-/// True for valid parameters one of which has that name.
-fn has(params: &[u8], name: &[u8]) -> bool {
+/// True for two valid names that mean the same parameter, escapes resolved.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
     // What is valid is ASCII.
     let text = |name| std::str::from_utf8(name).unwrap_or_default();
-    params
-        .split(|byte| *byte == b';')
-        .skip(1)
-        .filter_map(|param| param.split(|byte| *byte == b'=').next())
-        .any(|other| same_in_any_case(text(other), text(name)))
+    same_in_any_case(text(one), text(other))
 }
 
 /// `headers`: at least one `hname=hvalue`, the value possibly empty.

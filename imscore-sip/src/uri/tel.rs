@@ -3,24 +3,36 @@
 use bytestring::ByteString;
 use memchr::memchr;
 
-use super::escape::is_escaped;
 use super::sip::named_once;
 use super::{Params, UriError, legible};
 use crate::parse::class::Class;
-use crate::parse::part::{Part, push};
+use crate::parse::part::{Excerpt, Part, push};
 
 /// A telephone number as a URI: global, `tel:+1-555-0100`, or local within a `phone-context`.
 #[derive(Clone)]
 pub struct TelUri {
-    pub(super) text: ByteString,
+    pub(super) text: Excerpt,
+    pub(super) parts: Parts,
+}
+
+/// Where the parts of a URI stand.
+#[derive(Clone, Copy)]
+pub(super) struct Parts {
     number: Part,
     params: Part,
+}
+
+impl Parts {
+    /// The parts where `from` bytes in front of the URI have become `to`.
+    pub(super) fn moved(self, from: usize, to: usize) -> Parts {
+        Parts { number: self.number.moved(from, to), params: self.params.moved(from, to) }
+    }
 }
 
 impl TelUri {
     /// The number as it stands, visual separators and the `+` of a global one included.
     pub fn number(&self) -> &str {
-        self.number.text(&self.text)
+        self.parts.number.text(self.text.source())
     }
 
     /// True for a number with a country code (RFC 3966 §5.1.4).
@@ -40,7 +52,7 @@ impl TelUri {
 
     /// The parameters.
     pub fn params(&self) -> Params<'_> {
-        Params::of(self.params.text(&self.text))
+        Params::of(self.parts.params.text(self.text.source()))
     }
 
     /// The value of a parameter as it stands; empty for one without a value.
@@ -53,7 +65,7 @@ impl TelUri {
         let mut text = String::from("tel:");
         let number = push(&mut text, number);
         let params = push(&mut text, params);
-        TelUri { text: text.into(), number, params }
+        TelUri { text: ByteString::from(text).into(), parts: Parts { number, params } }
     }
 
     /// The text.
@@ -62,8 +74,8 @@ impl TelUri {
     }
 
     /// The text, shared.
-    pub fn text(&self) -> &ByteString {
-        &self.text
+    pub fn text(&self) -> ByteString {
+        self.text.text()
     }
 }
 
@@ -71,13 +83,13 @@ impl TryFrom<ByteString> for TelUri {
     type Error = UriError;
 
     fn try_from(text: ByteString) -> Result<TelUri, UriError> {
-        let (number, params) = read(text.as_bytes())?;
-        Ok(TelUri { number, params, text })
+        let parts = read(text.as_bytes(), text.as_bytes())?;
+        Ok(TelUri { text: text.into(), parts })
     }
 }
 
-/// Takes a text apart: number and parameters.
-pub(super) fn read(bytes: &[u8]) -> Result<(Part, Part), UriError> {
+/// Takes a text apart; the places are those in `source`, of which it is a slice.
+pub(super) fn read(source: &[u8], bytes: &[u8]) -> Result<Parts, UriError> {
     legible(bytes)?;
     let [b't' | b'T', b'e' | b'E', b'l' | b'L', b':', rest @ ..] = bytes else {
         return Err(UriError::Scheme);
@@ -87,7 +99,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Part, Part), UriError> {
         return Err(UriError::Number);
     }
     check_params(params)?;
-    Ok((Part::of(bytes, number), Part::of(bytes, params)))
+    Ok(Parts { number: Part::of(source, number), params: Part::of(source, params) })
 }
 
 /// `global-number-digits` or `local-number-digits`. A local number without its `phone-context`, which RFC 3966 §3
@@ -104,10 +116,9 @@ fn is_number(number: &[u8]) -> bool {
 
 /// `par`: names of letters, digits and hyphens.
 fn check_params(params: &[u8]) -> Result<(), UriError> {
-    const VALUES: Class = Class::PARAM.or(Class::ESCAPE).or(Class::EQUALS).or(Class::HASH);
-    let (params, rest) = named_once(params, Class::PNAME, VALUES)?;
+    let (params, rest) = named_once(params, Class::PNAME, Class::TEL_VALUE).map_err(|_| UriError::Parameter)?;
     let bare_context = params.split(|byte| *byte == b';').any(|param| param.eq_ignore_ascii_case(b"phone-context"));
-    if rest.is_empty() && is_escaped(params) && !bare_context { Ok(()) } else { Err(UriError::Parameter) }
+    if rest.is_empty() && !bare_context { Ok(()) } else { Err(UriError::Parameter) }
 }
 
 /// `visual-separator`
