@@ -346,6 +346,8 @@ impl ServerAssignmentRequest {
 pub struct ServerAssignment {
     /// Whose subscription it is.
     pub private_identity: PrivateIdentity,
+    /// All private identities of the subscription, where it has several (Associated-Identities, TS 29.228 table 6.1.2.2).
+    pub associated: Vec<PrivateIdentity>,
     /// The profile, unless the user was deregistered, failed to authenticate, or the S-CSCF has it.
     pub profile: Option<Arc<UserProfile>>,
     /// Where charging data goes, if the HSS says so.
@@ -358,7 +360,7 @@ pub struct ServerAssignment {
 impl ServerAssignment {
     /// An answer without profile.
     pub fn new(private_identity: PrivateIdentity) -> Self {
-        Self { private_identity, profile: None, charging: None, server_name_stored: true }
+        Self { private_identity, associated: Vec::new(), profile: None, charging: None, server_name_stored: true }
     }
 }
 

@@ -55,10 +55,12 @@ pub enum HssEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RegistrationTermination {
-    /// Whose subscription it is.
+    /// Who is no longer registered.
     pub private_identity: PrivateIdentity,
+    /// Others of the same subscription who no longer are (Associated-Identities). What nobody here has registered stays.
+    pub associated: Vec<PrivateIdentity>,
     /// The identities to deregister, with all that were registered together with them; none named: all that the private
-    /// identity has registered, as far as who hears of it knows them.
+    /// identities have registered, as far as who hears of it knows them.
     pub public_identities: Vec<PublicIdentity>,
     /// The S-CSCF that this is for: a listener of another name leaves it alone.
     pub server_name: ServerName,
@@ -67,14 +69,19 @@ pub struct RegistrationTermination {
 }
 
 impl RegistrationTermination {
-    /// A termination for good.
+    /// A termination for one private identity.
     pub fn new(
         private_identity: PrivateIdentity,
         public_identities: Vec<PublicIdentity>,
         server_name: ServerName,
         reason: TerminationReason,
     ) -> Self {
-        Self { private_identity, public_identities, server_name, reason }
+        Self { private_identity, associated: Vec::new(), public_identities, server_name, reason }
+    }
+
+    /// All who are no longer registered.
+    pub fn private_identities(&self) -> impl Iterator<Item = &PrivateIdentity> {
+        std::iter::once(&self.private_identity).chain(&self.associated)
     }
 }
 
@@ -96,7 +103,8 @@ pub enum TerminationReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PushProfile {
-    /// Whose subscription it is.
+    /// Whose subscription it is: of several who share it and are registered any one, for it is said once (TS 29.228
+    /// §6.2.2.1).
     pub private_identity: PrivateIdentity,
     /// The S-CSCF that this is for: a listener of another name leaves it alone.
     pub server_name: ServerName,
@@ -113,6 +121,15 @@ impl PushProfile {
         Self { profile: Some(profile), ..Self::empty(server_name, private_identity) }
     }
 
+    /// The same for another private identity that has the same.
+    pub(crate) fn with_private_identity(&self, user: &PrivateIdentity) -> Self {
+        let profile = self
+            .profile
+            .as_ref()
+            .map(|profile| Arc::new(UserProfile::new(user.clone(), profile.service_profiles.clone())));
+        Self { private_identity: user.clone(), profile, ..self.clone() }
+    }
+
     /// Nothing new yet: something else than the profile has changed.
     pub fn empty(server_name: ServerName, private_identity: PrivateIdentity) -> Self {
         Self { private_identity, server_name, profile: None, charging: None }
@@ -126,6 +143,15 @@ impl HssEvent {
             Self::RegistrationTermination(termination) => &termination.private_identity,
             Self::PushProfile(push) => &push.private_identity,
         }
+    }
+
+    /// All whom it names.
+    pub fn private_identities(&self) -> impl Iterator<Item = &PrivateIdentity> {
+        let others = match self {
+            Self::RegistrationTermination(termination) => &termination.associated[..],
+            Self::PushProfile(_) => &[],
+        };
+        std::iter::once(self.private_identity()).chain(others)
     }
 
     /// The S-CSCF that it is for.
@@ -265,6 +291,11 @@ impl Queue {
         let earlier = self.slots.get(&slot).and_then(|place| self.events.get_mut(place));
         match (earlier, event) {
             (Some(HssEvent::RegistrationTermination(earlier)), HssEvent::RegistrationTermination(later)) => {
+                for user in later.associated {
+                    if !earlier.associated.contains(&user) {
+                        earlier.associated.push(user);
+                    }
+                }
                 // All of them are all of them.
                 if later.public_identities.is_empty() {
                     earlier.public_identities.clear();
@@ -329,11 +360,16 @@ mod tests {
             source.announce(&push("alice", round));
             source.announce(&termination("bob", &["tel:+1"], gone));
         }
-        source.announce(&termination("bob", &["tel:+2", "tel:+1"], gone));
+        let HssEvent::RegistrationTermination(mut more) = termination("bob", &["tel:+2", "tel:+1"], gone) else {
+            unreachable!()
+        };
+        more.associated = vec!["bob-tablet".parse().unwrap()];
+        source.announce(&HssEvent::RegistrationTermination(more.clone()));
+        more.public_identities.reverse();
         source.announce(&termination("bob", &["tel:+1"], TerminationReason::ServerChange));
         drop(source);
         let expected = [
-            termination("bob", &["tel:+1", "tel:+2"], gone),
+            HssEvent::RegistrationTermination(more),
             push("alice", 1000),
             termination("bob", &["tel:+1"], TerminationReason::ServerChange),
         ];

@@ -103,13 +103,13 @@ pub use hss::{Assignment, AssignmentState, Hss, ScscfNodes};
 pub use identity::{IdentityError, MAX_PRIVATE_IDENTITY, MAX_PUBLIC_IDENTITY, PrivateIdentity, PublicIdentity, Scheme};
 pub use name::{MAX_NAME, NameError, ServerName, VisitedNetwork};
 pub use profiles::{ProfileCache, ProfileTimes};
-pub use store::{MAX_PAGE, MemorySubscribers, Put, StoreError, SubscriberStore, Written};
+pub use store::{Listed, MAX_PAGE, MemorySubscribers, Provision, Put, StoreError, SubscriberStore, Written};
 pub use subscription::{
     ApplicationServer, Capabilities, ChargingAddresses, Condition, Credentials, DefaultHandling, DigestAlgorithm,
     DigestCredentials, DigestError, ExtendedPriority, Ha1, IdentityExtension, IdentityKind, InitialFilterCriteria,
-    MAX_PUBLIC_IDENTITIES, MAX_USER_DATA, NormalForm, ProfileIdentity, ProfilePart, Qop, ReadProfile, RegistrationType,
-    Roaming, ServicePointTrigger, ServiceProfile, SessionCase, Subscription, SubscriptionError, TriggerPoint,
-    UserDataError, UserProfile, WildcardedIdentity,
+    MAX_PRIVATE_IDENTITIES, MAX_PUBLIC_IDENTITIES, MAX_USER_DATA, NormalForm, ProfileIdentity, ProfilePart, Qop,
+    ReadProfile, RegistrationType, Roaming, ServicePointTrigger, ServiceProfile, SessionCase, Subscription,
+    SubscriptionError, TriggerPoint, UserDataError, UserProfile, WildcardedIdentity,
 };
 
 /// Its examples are compiled.

@@ -41,23 +41,25 @@ pub(super) async fn put(
     body: Bytes,
 ) -> Result<impl IntoResponse, Problem> {
     let private_identity = private_identity(path)?;
-    let subscription = Provisioned::read(&body)?.subscription(Some(private_identity), &api.realm)?;
-    let shown = Shown::of(&subscription);
-    let status = match api.hss.put(subscription).await? {
+    let provision = Provisioned::read(&body)?.provision(Some(private_identity.clone()), &api.realm)?;
+    let status = match api.hss.put(provision).await? {
         Put::Created => StatusCode::CREATED,
         Put::Replaced(_) | Put::Unchanged => StatusCode::OK,
     };
-    Ok((status, Json(shown)))
+    Ok((status, shown(&api, &private_identity).await?))
 }
 
 pub(super) async fn get(
     State(api): State<Provisioning>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Shown>, Problem> {
-    let private_identity = private_identity(path)?;
-    match api.hss.get(&private_identity).await? {
-        Some(subscription) => Ok(Json(Shown::of(&subscription))),
-        None => Err(unknown(&private_identity)),
+    shown(&api, &private_identity(path)?).await
+}
+
+async fn shown(api: &Provisioning, private_identity: &PrivateIdentity) -> Result<Json<Shown>, Problem> {
+    match api.hss.get(private_identity).await? {
+        Some(subscription) => Ok(Json(Shown::of(private_identity, &subscription))),
+        None => Err(unknown(private_identity)),
     }
 }
 
@@ -85,8 +87,9 @@ pub(super) async fn list(
         }
     };
     let found = api.hss.list(limit, after.as_ref()).await?;
-    let next = found.last().filter(|_| found.len() == limit).map(|last| last.private_identity().to_string());
-    Ok(Json(Listed { subscribers: found.iter().map(|subscription| Shown::of(subscription)).collect(), next }))
+    let next = found.last().filter(|_| found.len() == limit).map(|last| last.0.to_string());
+    let subscribers = found.iter().map(|(user, subscription)| Shown::of(user, subscription)).collect();
+    Ok(Json(Listed { subscribers, next }))
 }
 
 /// What an import takes: one at a time, since each holds some thousand lines.
@@ -147,7 +150,8 @@ impl From<ImportError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        if matches!(error, StoreError::Conflict { .. }) {
+        let taken = matches!(error, StoreError::Conflict { .. } | StoreError::NobodyToShareWith { .. });
+        if taken || matches!(error, StoreError::Subscription(_)) {
             return Problem::new(StatusCode::CONFLICT, error.to_string());
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the subscriber base failed");

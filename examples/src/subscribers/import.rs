@@ -4,14 +4,17 @@
 //! thousands of lines in one transaction, so that a crash leaves whole subscribers and nothing else. The same lines again
 //! change nothing, and whoever was interrupted starts anew.
 //!
+//! Who shares a subscription stands behind the line of its holder.
+//!
 //! The head of CSV names its columns, in any order: `private_identity`, `public_identities` (separated by blanks),
-//! `display_name` (of the first of them), and of the authentication `password`, `realm`, `md5`, `sha256`, or `k`, `opc`, `op`,
+//! `display_name` (of the first of them), `subscription_of` (instead of both), and of the authentication `password`, `realm`, `md5`, `sha256`, or `k`, `opc`, `op`,
 //! `topc`, `top`, `amf`. An empty field is none. A line does not end within quotation marks.
 
 use std::mem::take;
+use std::sync::Arc;
 
 use csv_core::{ReadRecordResult, Reader};
-use imscore_hss::{Hss, Put, StoreError, Subscription};
+use imscore_hss::{Hss, Provision, Put, StoreError};
 use serde::Serialize;
 use thiserror::Error;
 use tokio::task::JoinHandle;
@@ -31,7 +34,7 @@ const MAX_COLUMNS: usize = 32;
 #[derive(Debug)]
 pub struct Import {
     hss: Hss,
-    realm: String,
+    realm: Arc<str>,
     /// Bytes of a line, at most.
     longest: usize,
     /// The beginning of a line whose end is still to come.
@@ -40,7 +43,7 @@ pub struct Import {
     too_long: bool,
     number: u64,
     format: Option<Format>,
-    batch: Vec<(u64, Subscription)>,
+    batch: Vec<(u64, Provision)>,
     batch_bytes: usize,
     under_way: Option<JoinHandle<Result<Report, StoreError>>>,
     report: Report,
@@ -57,6 +60,7 @@ pub(super) enum Column {
     PrivateIdentity,
     PublicIdentities,
     DisplayName,
+    SubscriptionOf,
     Password,
     Realm,
     Md5,
@@ -109,7 +113,7 @@ impl Import {
     pub fn new(hss: Hss, realm: &str, longest: usize) -> Import {
         Import {
             hss,
-            realm: realm.to_owned(),
+            realm: realm.into(),
             longest,
             begun: Vec::new(),
             too_long: false,
@@ -201,9 +205,9 @@ impl Import {
                 }
             },
         };
-        match provisioned.and_then(|provisioned| provisioned.subscription(None, &self.realm)) {
-            Ok(subscription) => {
-                self.batch.push((self.number, subscription));
+        match provisioned.and_then(|provisioned| provisioned.provision(None, &self.realm)) {
+            Ok(provision) => {
+                self.batch.push((self.number, provision));
                 self.batch_bytes += line.len();
             }
             Err(rejected) => self.report.reject(self.number, rejected.to_string()),
@@ -221,9 +225,9 @@ impl Import {
         let batch = take(&mut self.batch);
         let hss = self.hss.clone();
         self.under_way = Some(tokio::spawn(async move {
-            let (numbers, subscriptions): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            let (numbers, provisions): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             let mut report = Report::default();
-            for (number, put) in numbers.into_iter().zip(hss.put_all(subscriptions).await?) {
+            for (number, put) in numbers.into_iter().zip(hss.put_all(provisions).await?) {
                 match put {
                     Ok(Put::Created) => report.created += 1,
                     Ok(Put::Replaced(_)) => report.replaced += 1,
@@ -238,7 +242,7 @@ impl Import {
 
     async fn wait(&mut self) -> Result<(), StoreError> {
         if let Some(under_way) = self.under_way.take() {
-            let written = under_way.await.map_err(|error| StoreError::Failed(std::sync::Arc::new(error)))??;
+            let written = under_way.await.map_err(|error| StoreError::Failed(Arc::new(error)))??;
             self.report.add(written);
         }
         Ok(())
@@ -269,6 +273,7 @@ fn head(line: &[u8]) -> Result<Vec<Column>, ImportError> {
         "private_identity" => Ok(Column::PrivateIdentity),
         "public_identities" => Ok(Column::PublicIdentities),
         "display_name" => Ok(Column::DisplayName),
+        "subscription_of" => Ok(Column::SubscriptionOf),
         "password" => Ok(Column::Password),
         "realm" => Ok(Column::Realm),
         "md5" => Ok(Column::Md5),
@@ -391,6 +396,33 @@ mod tests {
         }
     }
 
+    /// Who shares a subscription, in both forms; who comes before its holder is told so and may come again.
+    #[tokio::test]
+    async fn one_subscription_for_several() {
+        let share = "{\"private_identity\":\"tablet@ims.example\",\"subscription_of\":\"alice@ims.example\",\
+            \"authentication\":{\"scheme\":\"digest\",\"password\":\"secret\"}}";
+        let json = [share.to_owned(), line("alice", "tel:+1"), share.replace("tablet", "watch")].join("\n");
+        let csv = "private_identity,public_identities,subscription_of,password\n\
+            tablet@ims.example,,alice@ims.example,secret\n\
+            alice@ims.example,tel:+1,,secret\n\
+            watch@ims.example,,alice@ims.example,secret\n";
+        for (text, first) in [(json.as_str(), 1), (csv, 2)] {
+            let hss = hss();
+            let report = import(&hss, text, 4096).await;
+            assert_eq!((report.created, report.rejected), (2, 1), "{report:?}");
+            assert_eq!(report.errors[0].line, first);
+            assert!(report.errors[0].detail.contains("no subscription of alice@ims.example"), "{report:?}");
+            let again = import(&hss, text, 4096).await;
+            assert_eq!((again.created, again.unchanged, again.rejected), (1, 2, 0), "{again:?}");
+            let alice = hss.get(&"tablet@ims.example".parse().unwrap()).await.unwrap().unwrap();
+            let users: Vec<_> = alice.private_identities().map(ToString::to_string).collect();
+            assert_eq!(users, ["alice@ims.example", "watch@ims.example", "tablet@ims.example"]);
+        }
+        let both = csv.replace("tablet@ims.example,,", "tablet@ims.example,tel:+2,");
+        let report = import(&hss(), &both, 4096).await;
+        assert!(report.errors[0].detail.contains("only authentication goes with it"), "{report:?}");
+    }
+
     #[tokio::test]
     async fn csv_says_the_same() {
         let hss = hss();
@@ -408,7 +440,7 @@ mod tests {
         let alice = hss.get(&user).await.unwrap().unwrap();
         let digest = DigestCredentials::from_password(&user, "ims.example", "secret").unwrap();
         assert_eq!(alice.credentials(), &Credentials::Digest(digest));
-        let first = alice.profile().identities().next().unwrap();
+        let first = alice.identities().next().unwrap();
         assert_eq!(first.extension.as_ref().unwrap().display_name.as_deref(), Some("Alice \"A\", sr."));
         assert_eq!(alice.public_identities().count(), 2);
         let bob = hss.get(&"bob@ims.example".parse().unwrap()).await.unwrap().unwrap();

@@ -81,7 +81,7 @@ pub async fn add_demo(hss: &Hss, domain: &str) -> Result<Vec<Demo>> {
             }
         };
         demo.push(Demo {
-            password: (*present.credentials() == credentials).then_some(password),
+            password: (present.credentials_of(&private) == Some(&credentials)).then_some(password),
             public_identities: present.public_identities().cloned().collect(),
             private_identity: private,
         });

@@ -1,11 +1,13 @@
 //! A subscriber as an operator writes it.
 
+use std::sync::Arc;
+
 use imscore_hss::diameter::DiameterUri;
 use imscore_hss::vector::{AkaCredentials, AuthenticationFunctions, Milenage, Secret, Tuak, TuakSettings};
 use imscore_hss::{
     Capabilities, ChargingAddresses, Credentials, DigestAlgorithm, DigestCredentials, Ha1, IdentityExtension,
-    PrivateIdentity, ProfileIdentity, PublicIdentity, Roaming, Scheme, ServerName, ServiceProfile, Subscription,
-    UserProfile, VisitedNetwork,
+    PrivateIdentity, ProfileIdentity, Provision, PublicIdentity, Roaming, Scheme, ServerName, ServiceProfile,
+    Subscription, UserProfile, VisitedNetwork,
 };
 use serde::Deserialize;
 use serde_json::error::Category;
@@ -22,6 +24,7 @@ use super::import::Column;
 /// | `public_identities` | URIs in the order of the implicit registration set; or objects of `identity`, `barred` and `display_name` |
 /// | `service_profiles` | instead of them: service profiles, identities and filter criteria in them |
 /// | `user_data` | instead of both: the profile as the XML of TS 29.228 annex E |
+/// | `subscription_of` | instead of all three: the private identity whose subscription it shares, with all that this has; only `authentication` goes with it |
 /// | `authentication` | see below |
 /// | `charging` | `collection` and `event`: Diameter URIs, two of each at most |
 /// | `capabilities` | of the S-CSCF: `mandatory` and `optional` numbers, `server_names` |
@@ -38,12 +41,12 @@ pub struct Provisioned {
     public_identities: Option<Vec<Identity>>,
     service_profiles: Option<Vec<ServiceProfile>>,
     user_data: Option<String>,
+    subscription_of: Option<String>,
     authentication: Authentication,
     charging: Option<Charging>,
     capabilities: Option<WantedCapabilities>,
     roaming: Option<Vec<String>>,
-    #[serde(default)]
-    unregistered_services: bool,
+    unregistered_services: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -131,13 +134,14 @@ impl Provisioned {
 
     /// Of the fields of a line of CSV.
     pub(super) fn from_columns(fields: impl Iterator<Item = (Column, String)>) -> Result<Provisioned, Rejected> {
-        let (mut private_identity, mut display_name, mut identities) = (None, None, String::new());
+        let (mut private_identity, mut display_name, mut identities, mut subscription_of) = (None, None, None, None);
         let [mut realm, mut amf] = [const { None }; 2];
         let [mut password, mut md5, mut sha256, mut k, mut opc, mut op, mut topc, mut top] = [const { None }; 8];
         for (column, text) in fields.filter(|(_, text)| !text.is_empty()) {
             match column {
                 Column::PrivateIdentity => private_identity = Some(text),
-                Column::PublicIdentities => identities = text,
+                Column::PublicIdentities => identities = Some(text),
+                Column::SubscriptionOf => subscription_of = Some(text),
                 Column::DisplayName => display_name = Some(text),
                 Column::Password => password = Some(text.into()),
                 Column::Realm => realm = Some(text),
@@ -161,35 +165,46 @@ impl Provisioned {
             Some(_) => return Err(wrong("authentication", "a password or hash, and keys of AKA")),
             None => Authentication::Digest { password, realm, md5, sha256 },
         };
+        // A line without either has none, and is told so.
+        let identities = identities.or_else(|| subscription_of.is_none().then(String::new));
         Ok(Provisioned {
             private_identity,
-            public_identities: Some(identities.split_ascii_whitespace().map(identity).collect()),
+            public_identities: identities.map(|all| all.split_ascii_whitespace().map(identity).collect()),
             service_profiles: None,
             user_data: None,
+            subscription_of,
             authentication,
             charging: None,
             capabilities: None,
             roaming: None,
-            unregistered_services: false,
+            unregistered_services: None,
         })
     }
 
-    /// The subscription that it describes: that of `private_identity`, where it is known already. Passwords are hashed for
-    /// `realm`.
+    /// What is to be written: of `private_identity`, where it is known already. Passwords are hashed for `realm`.
     ///
     /// # Errors
     /// What cannot be.
-    pub fn subscription(
-        self,
-        private_identity: Option<PrivateIdentity>,
-        realm: &str,
-    ) -> Result<Subscription, Rejected> {
+    pub fn provision(self, private_identity: Option<PrivateIdentity>, realm: &Arc<str>) -> Result<Provision, Rejected> {
         let own = self.private_identity.as_deref().map(self::private_identity).transpose()?;
         let private_identity = match (private_identity, own) {
             (Some(known), Some(own)) if known != own => return Err(wrong("private_identity", "not that of the path")),
             (Some(known), _) => known,
             (None, own) => own.ok_or_else(|| wrong("private_identity", "there is none"))?,
         };
+        if let Some(holder) = self.subscription_of {
+            let own = self.public_identities.is_some() || self.service_profiles.is_some() || self.user_data.is_some();
+            let more = self.charging.is_some() || self.capabilities.is_some() || self.roaming.is_some();
+            if own || more || self.unregistered_services.is_some() {
+                return Err(wrong("subscription_of", "only authentication goes with it; all else is the holder's"));
+            }
+            let with = self::private_identity(&holder)?;
+            if with == private_identity {
+                return Err(wrong("subscription_of", "it is the private identity itself"));
+            }
+            let credentials = self.authentication.credentials(&private_identity, realm)?;
+            return Ok(Provision::Shares { private_identity, credentials, with });
+        }
         let profiles = match (self.public_identities, self.service_profiles, self.user_data) {
             (Some(identities), None, None) => {
                 let identities = identities.into_iter().map(Identity::entry).collect::<Result<_, _>>()?;
@@ -200,7 +215,7 @@ impl Provisioned {
             _ => {
                 return Err(wrong(
                     "public_identities",
-                    "it takes them, or service_profiles, or user_data, one of these",
+                    "it takes them, or service_profiles, or user_data, or subscription_of, one of these",
                 ));
             }
         };
@@ -210,7 +225,7 @@ impl Provisioned {
         let credentials = self.authentication.credentials(&private_identity, realm)?;
         let mut subscription = Subscription::with_profiles(private_identity, profiles, credentials)
             .map_err(|error| wrong("public_identities", error))?
-            .with_unregistered_services(self.unregistered_services);
+            .with_unregistered_services(self.unregistered_services.unwrap_or_default());
         if let Some(Charging { collection, event }) = self.charging {
             subscription = subscription.with_charging(charging(collection, event)?);
         }
@@ -223,7 +238,7 @@ impl Provisioned {
             let networks: Result<Vec<VisitedNetwork>, _> = networks.iter().map(|name| name.parse()).collect();
             subscription = subscription.with_roaming(Roaming::Only(networks.map_err(|error| wrong("roaming", error))?));
         }
-        Ok(subscription)
+        Ok(subscription.into())
     }
 }
 
@@ -242,17 +257,22 @@ impl Identity {
 }
 
 impl Authentication {
-    fn credentials(self, user: &PrivateIdentity, realm: &str) -> Result<Credentials, Rejected> {
+    fn credentials(self, user: &PrivateIdentity, realm: &Arc<str>) -> Result<Credentials, Rejected> {
+        // One text for all who have the same.
+        let realm_of = |own: Option<String>| match own {
+            Some(own) if *own != **realm => own.into(),
+            Some(_) | None => realm.clone(),
+        };
         match self {
             Authentication::Digest { password: Some(password), realm: own, md5: None, sha256: None } => {
-                DigestCredentials::from_password(user, own.as_deref().unwrap_or(realm), &password)
+                DigestCredentials::from_password(user, realm_of(own), &password)
             }
             Authentication::Digest { password: None, realm: own, md5, sha256 } if md5.is_some() || sha256.is_some() => {
                 let ha1 = [(DigestAlgorithm::Md5, md5), (DigestAlgorithm::Sha256, sha256)]
                     .into_iter()
                     .filter_map(|(algorithm, hex)| hex.map(|hex| Ha1::new(algorithm, &hex)))
                     .collect::<Result<Vec<_>, _>>();
-                ha1.and_then(|ha1| DigestCredentials::from_ha1(own.as_deref().unwrap_or(realm), ha1))
+                ha1.and_then(|ha1| DigestCredentials::from_ha1(realm_of(own), ha1))
             }
             Authentication::Digest { .. } => {
                 return Err(wrong("authentication", "digest takes a password, or hashes: md5, sha256 or both"));

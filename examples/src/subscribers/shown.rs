@@ -1,18 +1,26 @@
 //! A subscriber as it is shown: no secret in it.
 
 use imscore_hss::vector::AuthenticationFunctions;
-use imscore_hss::{Credentials, IdentityExtension, ProfileIdentity, Roaming, ServerName, ServiceProfile, Subscription};
+use imscore_hss::{
+    Credentials, IdentityExtension, PrivateIdentity, ProfileIdentity, Roaming, ServerName, ServiceProfile, Subscription,
+};
 use serde::Serialize;
 
 /// A subscriber as it is shown: what was provisioned without its secrets, and without what was left out.
 #[derive(Debug, Serialize)]
 pub struct Shown {
     private_identity: String,
+    /// Who holds the subscription, where it is somebody else; that one shows the rest of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_of: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shared_by: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     public_identities: Option<Vec<Identity>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_profiles: Option<Vec<ServiceProfile>>,
-    authentication: Authentication,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication: Option<Authentication>,
     #[serde(skip_serializing_if = "Option::is_none")]
     charging: Option<Charging>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,9 +65,27 @@ struct Capabilities {
 }
 
 impl Shown {
-    /// What may be seen of a subscription.
-    pub fn of(subscription: &Subscription) -> Shown {
-        let profiles = &subscription.profile().service_profiles;
+    /// What may be seen of a private identity that holds or shares a subscription.
+    pub fn of(private_identity: &PrivateIdentity, subscription: &Subscription) -> Shown {
+        let authentication = subscription.credentials_of(private_identity).map(Authentication::of);
+        let shown = Shown {
+            private_identity: private_identity.to_string(),
+            subscription_of: None,
+            shared_by: Vec::new(),
+            public_identities: None,
+            service_profiles: None,
+            authentication,
+            charging: None,
+            capabilities: None,
+            roaming: None,
+            unregistered_services: false,
+        };
+        let holder = subscription.private_identity();
+        if holder != private_identity {
+            return Shown { subscription_of: Some(holder.to_string()), ..shown };
+        }
+        let profile = subscription.profile();
+        let profiles = &profile.service_profiles;
         let plain = match &profiles[..] {
             [profile] if *profile == ServiceProfile::new(profile.identities.clone()) => {
                 profile.identities.iter().map(Identity::of).collect()
@@ -68,10 +94,9 @@ impl Shown {
         };
         let capabilities = subscription.capabilities();
         Shown {
-            private_identity: subscription.private_identity().to_string(),
+            shared_by: subscription.private_identities().skip(1).map(ToString::to_string).collect(),
             service_profiles: plain.is_none().then(|| profiles.clone()),
             public_identities: plain,
-            authentication: Authentication::of(subscription.credentials()),
             charging: subscription
                 .charging()
                 .map(|it| Charging { collection: it.collection.clone(), event: it.event.clone() }),
@@ -85,6 +110,7 @@ impl Shown {
                 Roaming::Anywhere | _ => None,
             },
             unregistered_services: subscription.has_unregistered_services(),
+            ..shown
         }
     }
 }
@@ -110,8 +136,8 @@ impl Authentication {
     fn of(credentials: &Credentials) -> Authentication {
         match credentials {
             Credentials::Digest(digest) => Authentication::Digest {
-                realm: digest.realm.clone(),
-                algorithms: digest.ha1.iter().map(|ha1| ha1.algorithm().as_str()).collect(),
+                realm: digest.realm.to_string(),
+                algorithms: digest.hashes().map(|ha1| ha1.algorithm().as_str()).collect(),
             },
             Credentials::Aka(aka) => Authentication::Aka {
                 functions: match &aka.functions {

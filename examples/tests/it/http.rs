@@ -120,8 +120,8 @@ async fn the_hss_has_what_was_provisioned_and_nobody_else_sees_the_secret() {
     assert_eq!(kept.credentials(), &Credentials::Digest(expected.clone()));
     for body in [put.body, listed.body, shown.body] {
         assert!(body.contains("alice@ims.example"), "{body}");
-        let secrets = [DigestAlgorithm::Md5, DigestAlgorithm::Sha256].map(|it| expected.ha1(it).unwrap().as_hex());
-        assert!(!secrets.iter().any(|secret| body.contains(secret)) && !body.contains("wonderland"), "{body}");
+        let secrets = [DigestAlgorithm::Md5, DigestAlgorithm::Sha256].map(|it| expected.ha1(it).unwrap().to_hex());
+        assert!(!secrets.iter().any(|secret| body.contains(secret.as_str())) && !body.contains("wonderland"), "{body}");
     }
 }
 
@@ -132,6 +132,60 @@ async fn an_identity_of_somebody_else_is_a_conflict() {
     let bob = ask(&api, "PUT", "/v1/subscribers/bob%40ims.example", subscriber(&["sip:alice@IMS.example:5060"])).await;
     let detail = bob.problem(StatusCode::CONFLICT);
     assert!(detail.contains("sip:alice@ims.example") && detail.contains("belongs to alice@ims.example"), "{detail}");
+}
+
+/// TS 23.228 §4.3.3.4: the phones of one subscriber, each with a private identity and a password of its own.
+#[tokio::test]
+async fn a_subscription_is_shared() {
+    let api = api();
+    let path = |user: &str| format!("/v1/subscribers/{user}%40ims.example");
+    let share = |with: &str| {
+        let authentication = json!({ "scheme": "digest", "password": "wonderland" });
+        json!({ "subscription_of": format!("{with}@ims.example"), "authentication": authentication })
+    };
+    let detail = ask(&api, "PUT", &path("tablet"), share("alice")).await.problem(StatusCode::CONFLICT);
+    assert!(detail.contains("no subscription of alice@ims.example"), "{detail}");
+    ask(&api, "PUT", ALICE, subscriber(&["sip:alice@ims.example", "tel:+1"])).await;
+    let put = ask(&api, "PUT", &path("tablet"), share("alice")).await;
+    assert_eq!(put.status, StatusCode::CREATED, "{}", put.body);
+    let of_digest = json!({ "scheme": "digest", "realm": "ims.example", "algorithms": ["SHA-256", "MD5"] });
+    let tablet = json!({
+        "private_identity": "tablet@ims.example", "subscription_of": "alice@ims.example", "authentication": of_digest,
+    });
+    assert_eq!((put.json(), ask(&api, "GET", &path("tablet"), "").await.json()), (tablet.clone(), tablet.clone()));
+    assert_eq!(ask(&api, "PUT", &path("watch"), share("tablet")).await.status, StatusCode::CREATED);
+    assert_eq!(ask(&api, "PUT", &path("watch"), share("tablet")).await.status, StatusCode::OK);
+    let alice = json!({
+        "private_identity": "alice@ims.example", "shared_by": ["tablet@ims.example", "watch@ims.example"],
+        "public_identities": ["sip:alice@ims.example", "tel:+1"], "authentication": of_digest,
+    });
+    let listed = ask(&api, "GET", "/v1/subscribers?limit=2", "").await.json();
+    assert_eq!(listed, json!({ "subscribers": [alice, tablet], "next": "tablet@ims.example" }));
+
+    // Strangers are strangers, and whoever shares may not take.
+    for user in ["bob", "tablet"] {
+        let detail = ask(&api, "PUT", &path(user), subscriber(&["tel:+1"])).await.problem(StatusCode::CONFLICT);
+        assert!(detail.contains("tel:+1 belongs to alice@ims.example"), "{detail}");
+    }
+    let own = ask(&api, "PUT", ALICE, share("alice")).await.problem(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(own.contains("subscription_of: it is the private identity itself"), "{own}");
+    for more in ["charging", "capabilities", "public_identities", "roaming", "unregistered_services"] {
+        let mut body = share("alice");
+        body[more] = match more {
+            "unregistered_services" => json!(false),
+            "charging" | "capabilities" => json!({}),
+            _ => json!([]),
+        };
+        let detail = ask(&api, "PUT", &path("tablet"), body).await.problem(StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(detail.contains("only authentication goes with it"), "{more}: {detail}");
+    }
+
+    // One of several goes; the first one leaves the rest to the next.
+    assert_eq!(ask(&api, "DELETE", &path("watch"), "").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(ask(&api, "DELETE", ALICE, "").await.status, StatusCode::NO_CONTENT);
+    let tablet = ask(&api, "GET", &path("tablet"), "").await.json();
+    assert_eq!(tablet["public_identities"], json!(["sip:alice@ims.example", "tel:+1"]));
+    assert_eq!((tablet.get("subscription_of"), tablet.get("shared_by")), (None, None));
 }
 
 #[tokio::test]

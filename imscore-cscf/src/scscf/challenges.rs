@@ -234,7 +234,7 @@ impl NewChallenge<'_> {
         Challenges {
             server_name: self.server_name.clone(),
             private_identity: self.private_identity.clone(),
-            realm: self.credentials.realm.clone(),
+            realm: self.credentials.realm.to_string(),
             secrets: self.secrets(),
             nonces,
         }
@@ -243,8 +243,8 @@ impl NewChallenge<'_> {
     /// The algorithms that are offered and that the user has a secret for, with it.
     pub(super) fn secrets(&self) -> Vec<(Algorithm, ByteString)> {
         let secret = |offered: &Algorithm| {
-            let ha1 = self.credentials.ha1.iter().find(|ha1| ha1.algorithm().as_str() == offered.as_str())?;
-            Some((*offered, ha1.as_hex().into()))
+            let ha1 = self.credentials.hashes().find(|ha1| ha1.algorithm().as_str() == offered.as_str())?;
+            Some((*offered, ha1.to_hex().as_str().into()))
         };
         self.offered.iter().filter_map(secret).collect()
     }

@@ -13,8 +13,8 @@ use crate::diameter::dictionary as avp;
 use crate::diameter::{CommandCode, Fault, Message, Origin, ResultCode, TooLong};
 use crate::{HssEvent, PrivateIdentity, PushProfile, RegistrationTermination, ServerName, UserProfile};
 
-/// Private identities that one termination names, at most.
-const MAX_ASSOCIATED: usize = 64;
+/// Private identities that one command names, at most.
+pub(super) const MAX_ASSOCIATED: usize = 64;
 
 /// The request to the S-CSCF that `host` and `realm` name.
 ///
@@ -33,6 +33,7 @@ pub fn announce(
             let reason = DeregistrationReason::new(termination.reason);
             let mut command = RegistrationTerminationRequest::new(host, termination.private_identity.as_str(), reason);
             command.public_identities = termination.public_identities.iter().map(|public| public.as_str()).collect();
+            command.associated = AssociatedIdentities::of(&termination.associated);
             Request { head, command }.encode()
         }
         HssEvent::PushProfile(push) => {
@@ -45,46 +46,44 @@ pub fn announce(
     }
 }
 
-/// What an HSS said to the S-CSCF of this name, and the answer to it. A termination is an event for each private identity
-/// that it names. Nothing where it is refused: a request that cannot be read, a profile that cannot be, and a push of
+/// What an HSS said to the S-CSCF of this name, and the answer to it. Nothing where it is refused: a request that cannot be read, a profile that cannot be, and a push of
 /// nothing at all.
-pub fn announced(of: &Message, scscf: &ServerName, origin: &Origin) -> (Vec<HssEvent>, Bytes) {
+pub fn announced(of: &Message, scscf: &ServerName, origin: &Origin) -> (Option<HssEvent>, Bytes) {
     let read = match of.header().command {
         CommandCode::REGISTRATION_TERMINATION => termination(of, scscf, origin),
         CommandCode::PUSH_PROFILE => push(of, scscf, origin),
         _ => Err(Fault::new(ResultCode::COMMAND_UNSUPPORTED, "not a request to a CSCF")),
     };
-    read.unwrap_or_else(|fault| (Vec::new(), of.refuse(&fault, origin)))
+    read.unwrap_or_else(|fault| (None, of.refuse(&fault, origin)))
 }
 
-fn termination(of: &Message, scscf: &ServerName, origin: &Origin) -> Result<(Vec<HssEvent>, Bytes), Fault> {
+fn termination(of: &Message, scscf: &ServerName, origin: &Origin) -> Result<(Option<HssEvent>, Bytes), Fault> {
     let request = Request::<RegistrationTerminationRequest<'_>>::read(of)?;
     let asked = &request.command;
     let public = |identity: &&str| parse(of, &avp::PUBLIC_IDENTITY, identity);
     let public: Vec<_> = asked.public_identities.iter().map(public).collect::<Result<_, _>>()?;
-    let mut private: Vec<PrivateIdentity> = vec![parse(of, &avp::USER_NAME, asked.user_name)?];
+    let private: PrivateIdentity = parse(of, &avp::USER_NAME, asked.user_name)?;
+    let mut termination = RegistrationTermination::new(private, public, scscf.clone(), asked.reason.code);
     let mut command = RegistrationTerminationAnswer::new();
     if let Some(associated) = &asked.associated {
         let invalid = |_| Fault::new(ResultCode::INVALID_AVP_VALUE, "an associated identity that is none");
         for name in &associated.user_names {
             let identity = name.parse().map_err(invalid)?;
-            if !private.contains(&identity) {
-                private.push(identity);
+            if !termination.private_identities().any(|named| *named == identity) {
+                termination.associated.push(identity);
             }
         }
-        if private.len() > MAX_ASSOCIATED {
+        if termination.private_identities().count() > MAX_ASSOCIATED {
             return Err(Fault::new(ResultCode::UNABLE_TO_COMPLY, "too many associated identities"));
         }
         // TS 29.228 §6.1.3: those that were deregistered with the named one.
         command.associated = Some(AssociatedIdentities { user_names: associated.user_names.clone() });
     }
-    let reason = asked.reason.code;
-    let event = |private| RegistrationTermination::new(private, public.clone(), scscf.clone(), reason);
-    let events = private.into_iter().map(event).map(HssEvent::RegistrationTermination).collect();
-    Ok((events, encode(of.header(), &request.head, Outcome::SUCCESS, origin, command)?))
+    let answer = encode(of.header(), &request.head, Outcome::SUCCESS, origin, command)?;
+    Ok((Some(HssEvent::RegistrationTermination(termination)), answer))
 }
 
-fn push(of: &Message, scscf: &ServerName, origin: &Origin) -> Result<(Vec<HssEvent>, Bytes), Fault> {
+fn push(of: &Message, scscf: &ServerName, origin: &Origin) -> Result<(Option<HssEvent>, Bytes), Fault> {
     let request = Request::<PushProfileRequest<'_>>::read(of)?;
     let asked = &request.command;
     let answer = |outcome| encode(of.header(), &request.head, outcome, origin, PushProfileAnswer::new());
@@ -96,11 +95,11 @@ fn push(of: &Message, scscf: &ServerName, origin: &Origin) -> Result<(Vec<HssEve
     push.charging = asked.charging.as_ref().map(charging);
     if let Some(data) = asked.user_data {
         let Ok(read) = UserProfile::from_xml(data) else {
-            return Ok((Vec::new(), answer(Outcome::Cx(CxResult::NOT_SUPPORTED_USER_DATA))?));
+            return Ok((None, answer(Outcome::Cx(CxResult::NOT_SUPPORTED_USER_DATA))?));
         };
         push.profile = Some(read.profile.into());
     }
-    Ok((vec![HssEvent::PushProfile(push)], answer(Outcome::SUCCESS)?))
+    Ok((Some(HssEvent::PushProfile(push)), answer(Outcome::SUCCESS)?))
 }
 
 #[cfg(test)]
@@ -121,10 +120,10 @@ mod tests {
     }
 
     /// What is heard of a request, and what is answered.
-    fn heard(request: Bytes) -> (Vec<HssEvent>, Message) {
+    fn heard(request: Bytes) -> (Option<HssEvent>, Message) {
         let there = Origin::new("scscf", "ims.example");
-        let (events, answer) = announced(&Message::parse(request).unwrap(), &scscf(), &there);
-        (events, Message::parse(answer).unwrap())
+        let (event, answer) = announced(&Message::parse(request).unwrap(), &scscf(), &there);
+        (event, Message::parse(answer).unwrap())
     }
 
     fn result(answer: &Message) -> Option<u32> {
@@ -135,8 +134,8 @@ mod tests {
     fn there_and_back() {
         let here = Origin::new("hss", "ims.example");
         let check = |event: HssEvent| {
-            let (events, answer) = heard(announce(&event, SESSION, &here, ("scscf", "ims.example")).unwrap());
-            assert_eq!((events, result(&answer)), (vec![event], Some(2001)));
+            let (heard, answer) = heard(announce(&event, SESSION, &here, ("scscf", "ims.example")).unwrap());
+            assert_eq!((heard, result(&answer)), (Some(event), Some(2001)));
         };
         for reason in [
             TerminationReason::Permanent,
@@ -145,7 +144,9 @@ mod tests {
             TerminationReason::RemoveScscf,
         ] {
             for public in [vec!["sip:alice@ims.example".parse().unwrap(), "tel:+1201".parse().unwrap()], vec![]] {
-                let event = RegistrationTermination::new("alice".parse().unwrap(), public, scscf(), reason);
+                let mut event = RegistrationTermination::new("alice".parse().unwrap(), public, scscf(), reason);
+                check(HssEvent::RegistrationTermination(event.clone()));
+                event.associated = vec!["alice-tablet".parse().unwrap(), "alice-watch".parse().unwrap()];
                 check(HssEvent::RegistrationTermination(event));
             }
         }
@@ -165,9 +166,9 @@ mod tests {
             let mut command = RegistrationTerminationRequest::new("scscf", "alice", reason);
             command.associated = Some(AssociatedIdentities { user_names: associated });
             let head = RequestHead::cx(SESSION, "hss", "ims.example", "ims.example");
-            let (events, answer) = heard(Request { head, command }.encode().unwrap());
-            let names: Vec<_> = events.iter().map(|event| event.private_identity().to_string()).collect();
-            (names, answer)
+            let (event, answer) = heard(Request { head, command }.encode().unwrap());
+            let names = event.iter().flat_map(HssEvent::private_identities).map(ToString::to_string);
+            (names.collect::<Vec<_>>(), answer)
         };
         let (names, answer) = terminate(vec!["alice-tablet", "alice", "alice-tablet"]);
         assert_eq!((names, result(&answer)), (vec!["alice".to_owned(), "alice-tablet".to_owned()], Some(2001)));
@@ -188,8 +189,8 @@ mod tests {
             let mut command = PushProfileRequest::new("scscf", "alice");
             command.user_data = user_data;
             let head = RequestHead::cx(SESSION, "hss", "ims.example", "ims.example");
-            let (events, answer) = heard(Request { head, command }.encode().unwrap());
-            assert_eq!(events, []);
+            let (event, answer) = heard(Request { head, command }.encode().unwrap());
+            assert_eq!(event, None);
             Answer::<PushProfileAnswer>::read(&answer).unwrap().head.outcome().unwrap()
         };
         assert_eq!(push(None), Outcome::Base(ResultCode::MISSING_AVP));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::announcement::MAX_ASSOCIATED;
 use super::{
     Answer, Command, LocationInfoAnswer, MultimediaAuthAnswer, Outcome, Request, RequestHead, ServerAssignmentAnswer,
     ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, SupportedFeatures, UserAuthorizationAnswer, features,
@@ -198,6 +199,8 @@ pub fn server_assignment(message: &Message, request: &ServerAssignmentRequest) -
     let mut answer = ServerAssignment::new(named.or_else(of_profile).ok_or(HssError::Unreachable)?);
     answer.profile = profile;
     answer.charging = command.charging.as_ref().map(charging);
+    let associated = command.associated.iter().flat_map(|associated| &associated.user_names);
+    answer.associated = associated.take(MAX_ASSOCIATED).filter_map(|name| name.parse().ok()).collect();
     answer.server_name_stored = outcome != Outcome::Cx(super::CxResult::SUCCESS_SERVER_NAME_NOT_STORED);
     Ok(answer)
 }

@@ -1,9 +1,9 @@
 //! Registration-Termination (TS 29.229 §6.1.9, §6.1.10): the HSS ends registrations.
 
 use super::Command;
-use crate::TerminationReason;
 use crate::diameter::grammar::{grammar, group};
 use crate::diameter::{CommandCode, enumerated};
+use crate::{PrivateIdentity, TerminationReason};
 
 grammar! {
     /// Registration-Termination-Request.
@@ -78,6 +78,14 @@ group! {
 
 enumerated! {
     TerminationReason { Permanent = 0, NewServerAssigned = 1, ServerChange = 2, RemoveScscf = 3 }
+}
+
+impl<'a> AssociatedIdentities<'a> {
+    /// Of these; `None` where there are none.
+    pub(super) fn of(identities: &'a [PrivateIdentity]) -> Option<Self> {
+        let user_names: Vec<_> = identities.iter().map(PrivateIdentity::as_str).collect();
+        (!user_names.is_empty()).then_some(Self { user_names })
+    }
 }
 
 impl<'a> Command<'a> for RegistrationTerminationRequest<'a> {

@@ -1,19 +1,20 @@
 //! The other side: requests of CSCFs answered by a [`HssCache`].
 
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use super::{
-    Answer, AnswerHead, ChargingInformation, Command, LocationInfoAnswer, LocationInfoRequest, MultimediaAuthAnswer,
-    MultimediaAuthRequest, Outcome, Request, RequestHead, ServerAssignmentAnswer, ServerAssignmentRequest,
-    ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, UserAuthorizationAnswer, UserAuthorizationRequest,
-    scheme,
+    Answer, AnswerHead, AssociatedIdentities, ChargingInformation, Command, LocationInfoAnswer, LocationInfoRequest,
+    MultimediaAuthAnswer, MultimediaAuthRequest, Outcome, Request, RequestHead, ServerAssignmentAnswer,
+    ServerAssignmentRequest, ServerCapabilities, SipAuthDataItem, SipDigestAuthenticate, UserAuthorizationAnswer,
+    UserAuthorizationRequest, scheme,
 };
 use crate::diameter::dictionary::{self as avp, Definition};
 use crate::diameter::{CommandCode, Fault, Header, Message, Origin, ResultCode, Secret, TooLong};
 use crate::vector::AuthenticationVector;
 use crate::{
-    AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestCredentials, HssCache, HssError,
-    LocationInfo, MultimediaAuth, Resynchronisation, ServerName, UserAuthorization,
+    AuthScheme, AuthorizationType, Capabilities, ChargingAddresses, DigestAlgorithm, DigestCredentials, HssCache,
+    HssError, LocationInfo, MultimediaAuth, Resynchronisation, ServerName, UserAuthorization,
 };
 
 /// Answers one request of Cx.
@@ -120,12 +121,14 @@ async fn multimedia_auth<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &O
         }
     };
     let challenges: Vec<[u8; 32]>;
+    let ha1;
     let mut command = MultimediaAuthAnswer::new();
     let outcome = match &answer {
         Ok(MultimediaAuth::Digest(credentials)) => {
             let mut item = SipAuthDataItem::new();
             (item.number, item.scheme) = (Some(1), Some(scheme::DIGEST));
-            item.digest = digest(credentials);
+            ha1 = hashes(credentials);
+            item.digest = digest(&credentials.realm, &ha1);
             command.user_name = Some(asked.user_name);
             command.public_identity = Some(asked.public_identity);
             command.count = Some(1);
@@ -193,6 +196,7 @@ async fn server_assignment<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: 
                 command.user_data = Some(user_data.as_bytes());
             }
             command.charging = assignment.charging.as_ref().map(charging_information);
+            command.associated = AssociatedIdentities::of(&assignment.associated);
             match assignment.server_name_stored {
                 true => Outcome::SUCCESS,
                 false => Outcome::Cx(super::CxResult::SUCCESS_SERVER_NAME_NOT_STORED),
@@ -250,14 +254,21 @@ pub(super) fn charging_information(of: &ChargingAddresses) -> ChargingInformatio
     }
 }
 
-/// The first hash, and a second one where there is one. MD5 comes first: whoever knows one algorithm only knows that.
-fn digest(of: &DigestCredentials) -> Option<SipDigestAuthenticate<'_>> {
-    let (first, rest) = of.ha1.split_last()?;
-    let mut digest = SipDigestAuthenticate::new(&of.realm, "auth", Secret(first.as_hex().as_bytes()));
-    digest.algorithm = Some(first.algorithm().as_str());
-    if let Some(second) = rest.first() {
-        digest.alternate_algorithm = Some(second.algorithm().as_str());
-        digest.alternate_ha1 = Some(Secret(second.as_hex().as_bytes()));
+/// The hashes in hexadecimal, with their algorithms. MD5 comes first: whoever knows one algorithm only knows that.
+fn hashes(of: &DigestCredentials) -> Vec<(DigestAlgorithm, Zeroizing<String>)> {
+    let mut hashes: Vec<_> = of.hashes().map(|ha1| (ha1.algorithm(), ha1.to_hex())).collect();
+    hashes.reverse();
+    hashes
+}
+
+/// The first hash, and a second one where there is one.
+fn digest<'a>(realm: &'a str, hashes: &'a [(DigestAlgorithm, Zeroizing<String>)]) -> Option<SipDigestAuthenticate<'a>> {
+    let ((algorithm, first), rest) = hashes.split_first()?;
+    let mut digest = SipDigestAuthenticate::new(realm, "auth", Secret(first.as_bytes()));
+    digest.algorithm = Some(algorithm.as_str());
+    if let Some((algorithm, second)) = rest.first() {
+        digest.alternate_algorithm = Some(algorithm.as_str());
+        digest.alternate_ha1 = Some(Secret(second.as_bytes()));
     }
     Some(digest)
 }
@@ -272,7 +283,7 @@ mod tests {
     use crate::vector::{AkaCredentials, Milenage, Usim, UsimAnswer};
     use crate::{
         ApplicationServer, AssignmentType, Credentials, DigestCredentials, Hss, HssEvents, InitialFilterCriteria,
-        LocationInfoRequest as Locate, MultimediaAuthRequest as Challenge, PrivateIdentity, ProfileIdentity,
+        LocationInfoRequest as Locate, MultimediaAuthRequest as Challenge, PrivateIdentity, ProfileIdentity, Provision,
         PublicIdentity, Refusal, Roaming, ServerAssignment, ServerAssignmentRequest as Assign, ServiceProfile,
         Subscription, UserAuthorizationRequest as Authorize,
     };
@@ -463,6 +474,27 @@ mod tests {
         assert_eq!(block_on(wired.server_assignment(&unregistered)), block_on(direct.server_assignment(&unregistered)));
         let several = Assign { public_identities: vec![public("alice"), public("bob")], ..unregistered };
         assert_eq!(block_on(wired.server_assignment(&several)), Err(HssError::TooManyIdentities));
+    }
+
+    /// TS 29.228 table 6.1.2.2: who else has the subscription is said over the wire too.
+    #[test]
+    fn associated_identities() {
+        let wired = Wired(hss());
+        let digest = |user: &PrivateIdentity| DigestCredentials::from_password(user, "ims.example", "x").unwrap();
+        let tablet: PrivateIdentity = "tablet@ims.example".parse().unwrap();
+        let bob: PrivateIdentity = "bob@ims.example".parse().unwrap();
+        let share = Provision::Shares {
+            private_identity: tablet.clone(),
+            credentials: Credentials::Digest(digest(&tablet)),
+            with: bob.clone(),
+        };
+        block_on(wired.0.put(share)).unwrap();
+        let scscf: ServerName = "sip:scscf1.ims.example".parse().unwrap();
+        let public = "sip:bob@ims.example".parse().unwrap();
+        let request = Assign::new(tablet.clone(), public, scscf, AssignmentType::Registration);
+        let answer = block_on(wired.server_assignment(&request)).unwrap();
+        assert_eq!(answer.associated, [bob, tablet.clone()]);
+        assert_eq!((&answer.private_identity, &answer.profile.unwrap().private_identity), (&tablet, &tablet));
     }
 
     /// An HSS in trouble is told from a user that may not (TS 29.228 §6.1.1).

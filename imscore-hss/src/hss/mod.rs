@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Who is registered where is kept in the store before an answer says so, and is there after a restart; a mere challenge is
-//! not kept. The public identities of a subscription are one implicit registration set, so there is one state for all of them.
+//! not kept. The public identities of a subscription are one implicit registration set, so there is one state for all of them:
+//! that of its private identity which is the furthest. They are registered until the last phone is not.
 
 mod assignment;
 mod registrations;
@@ -33,9 +34,9 @@ use self::registrations::Registrations;
 use self::sequence::Sequences;
 use crate::vector::{AkaCredentials, AuthenticationVector, MAX_VECTORS, SequenceNumber};
 use crate::{
-    AuthScheme, Credentials, HssCache, HssError, HssEvent, HssEventSource, HssEvents, LocationInfo,
-    LocationInfoRequest, MemorySubscribers, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, PublicIdentity,
-    Put, Refusal, ServerAssignment, ServerAssignmentRequest, StoreError, SubscriberStore, Subscription,
+    AuthScheme, Credentials, HssCache, HssError, HssEvent, HssEventSource, HssEvents, Listed, LocationInfo,
+    LocationInfoRequest, MemorySubscribers, MultimediaAuth, MultimediaAuthRequest, PrivateIdentity, Provision,
+    PublicIdentity, Put, Refusal, ServerAssignment, ServerAssignmentRequest, StoreError, SubscriberStore, Subscription,
     TerminationReason, UserAuthorization, UserAuthorizationRequest, Written, lock,
 };
 
@@ -92,14 +93,13 @@ impl Hss {
         Self { shared: Arc::new(Shared { subscribers, seed, sequences, registrations, scscfs, events }) }
     }
 
-    /// Creates or replaces a subscription. Where an S-CSCF has the user and what it knows changes, it hears of it: by the
-    /// new profile, or, if the default identity is another one, by the end of the registration.
-    pub async fn put(&self, subscription: Subscription) -> Result<Put, StoreError> {
-        let subscription = Arc::new(subscription);
-        let put = self.shared.subscribers.put(subscription.clone()).await?;
-        if let Put::Replaced(earlier) = &put {
-            self.announce(earlier, |registrations| registrations.replaced(earlier, &subscription)).await?;
-        }
+    /// Writes what is to be there of a private identity. Where an S-CSCF has the user and what it knows changes, it hears
+    /// of it: by the new profile, or, if the default identity is another one or the private identity has left the
+    /// subscription, by the end of the registration.
+    pub async fn put(&self, provision: impl Into<Provision>) -> Result<Put, StoreError> {
+        let provision = provision.into();
+        let put = self.shared.subscribers.put(provision.clone()).await?;
+        self.heed(&provision, &put).await?;
         Ok(put)
     }
 
@@ -107,38 +107,48 @@ impl Hss {
     ///
     /// # Errors
     /// The subscriber base failed.
-    pub async fn put_all(&self, subscriptions: Vec<Subscription>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
-        let subscriptions: Vec<_> = subscriptions.into_iter().map(Arc::new).collect();
-        let done = self.shared.subscribers.put_all(subscriptions.clone()).await?;
-        for (put, subscription) in done.iter().zip(&subscriptions) {
-            if let Ok(Put::Replaced(earlier)) = put {
-                self.announce(earlier, |registrations| registrations.replaced(earlier, subscription)).await?;
+    pub async fn put_all(&self, provisions: Vec<Provision>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
+        let done = self.shared.subscribers.put_all(provisions.clone()).await?;
+        for (put, provision) in done.iter().zip(&provisions) {
+            if let Ok(put) = put {
+                self.heed(provision, put).await?;
             }
         }
         Ok(done)
     }
 
-    /// The subscription of a private identity.
+    /// What was provisioned changes registrations.
+    async fn heed(&self, provision: &Provision, put: &Put) -> Result<(), StoreError> {
+        let Put::Replaced(earlier) = put else { return Ok(()) };
+        let change = |registrations: &mut Registrations| match provision {
+            Provision::Holds(later) if provision.stays_in(earlier) => registrations.replaced(earlier, later),
+            Provision::Shares { .. } if provision.stays_in(earlier) => None,
+            Provision::Holds(_) | Provision::Shares { .. } => {
+                registrations.end(earlier, Some(provision.private_identity()), TerminationReason::Permanent)
+            }
+        };
+        self.announce(earlier, change).await
+    }
+
+    /// The subscription that a private identity holds or shares.
     pub async fn get(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
         self.shared.subscribers.get(private_identity).await
     }
 
-    /// Takes a subscription away and ends its registration. False if there was none.
+    /// Takes a private identity away and ends its registration; its subscription goes with it, unless others share that.
+    /// False if there was none.
     pub async fn delete(&self, private_identity: &PrivateIdentity) -> Result<bool, StoreError> {
         let earlier = self.shared.subscribers.delete(private_identity).await?;
         self.shared.sequences.forget(private_identity);
         if let Some(earlier) = &earlier {
-            self.announce(earlier, |registrations| registrations.end(earlier, TerminationReason::Permanent)).await?;
+            let reason = TerminationReason::Permanent;
+            self.announce(earlier, |registrations| registrations.end(earlier, Some(private_identity), reason)).await?;
         }
         Ok(earlier.is_some())
     }
 
-    /// Up to `limit` subscriptions in the order of their private identities, from behind `after` on.
-    pub async fn list(
-        &self,
-        limit: usize,
-        after: Option<&PrivateIdentity>,
-    ) -> Result<Vec<Arc<Subscription>>, StoreError> {
+    /// Up to `limit` private identities in their order, from behind `after` on, each with its subscription.
+    pub async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Listed>, StoreError> {
         self.shared.subscribers.list(limit, after).await
     }
 
@@ -148,7 +158,7 @@ impl Hss {
     /// There is no such user, or the subscriber base failed.
     pub async fn assignment(&self, public_identity: &PublicIdentity) -> Result<Option<Assignment>, HssError> {
         let who = Who::Public(public_identity);
-        self.decide(who, |subscription, registrations| Ok(registrations.kept(subscription.private_identity()))).await
+        self.decide(who, |subscription, registrations| Ok(registrations.kept_of(subscription))).await
     }
 
     /// Ends the registration of a user by decision of the operator, and tells its S-CSCF why (TS 29.228 §6.1.3). False if
@@ -162,7 +172,7 @@ impl Hss {
         reason: TerminationReason,
     ) -> Result<bool, HssError> {
         let wakers = self.decide(Who::Public(public_identity), |subscription, registrations| {
-            let event = registrations.end(subscription, reason);
+            let event = registrations.end(subscription, None, reason);
             Ok(event.map(|event| self.shared.events.enqueue(&event)))
         });
         let wakers = wakers.await?;
@@ -189,10 +199,7 @@ impl Hss {
             (event.map(|event| self.shared.events.enqueue(&event)), written)
         };
         wakers.into_iter().flatten().for_each(Waker::wake);
-        match written {
-            Some(written) => written.await,
-            None => Ok(()),
-        }
+        all(written).await
     }
 
     /// Changes registrations under their lock; what is to outlive the process is on its way to the store afterwards, in the
@@ -202,13 +209,17 @@ impl Hss {
         subscription: &Subscription,
         registrations: &mut Registrations,
         change: impl FnOnce(&mut Registrations) -> T,
-    ) -> (T, Option<Written>) {
-        let user = subscription.private_identity();
-        let before = registrations.kept(user);
+    ) -> (T, Vec<Written>) {
+        let kept = |registrations: &Registrations| -> Vec<_> {
+            subscription.private_identities().map(|user| registrations.kept(user)).collect()
+        };
+        let before = kept(registrations);
         let done = change(registrations);
-        let after = registrations.kept(user);
-        let written = (before != after).then(|| self.shared.subscribers.assign(user, after.as_ref()));
-        (done, written)
+        let changed = before.into_iter().zip(kept(registrations)).zip(subscription.private_identities());
+        let write = |((before, after), user): ((_, Option<Assignment>), &PrivateIdentity)| {
+            (before != after).then(|| self.shared.subscribers.assign(user, after.as_ref()))
+        };
+        (done, changed.filter_map(write).collect())
     }
 
     /// Finds the subscription, then decides under the lock, with the certainty that it is still the one. Where the store
@@ -228,9 +239,7 @@ impl Hss {
                 }
                 self.change(&subscription, &mut registrations, |registrations| decide(&subscription, registrations))
             };
-            if let Some(written) = written {
-                written.await?;
-            }
+            all(written).await?;
             return decided;
         }
         Err(HssError::Busy { retry_after: None })
@@ -265,7 +274,7 @@ impl Hss {
             Who::Both(private, public) => (private, public),
         };
         let subscription = subscribers.find(public).await?.ok_or(HssError::Unknown)?;
-        if subscription.private_identity() == private {
+        if subscription.credentials_of(private).is_some() {
             return Ok(subscription);
         }
         // TS 29.228 §6.1.1.1 steps 1 and 2: unknown comes before not matching.
@@ -274,6 +283,14 @@ impl Hss {
             None => Err(HssError::Unknown),
         }
     }
+}
+
+/// Writes are under way whether one waits or not.
+async fn all(written: Vec<Written>) -> Result<(), StoreError> {
+    for written in written {
+        written.await?;
+    }
+    Ok(())
 }
 
 /// How a question names the user.
@@ -295,7 +312,8 @@ impl HssCache for Hss {
         let who = Who::Both(&request.private_identity, &request.public_identity);
         for _ in 0..ATTEMPTS {
             let found = self.find(who).await?;
-            let answer = match (request.scheme, found.credentials()) {
+            let credentials = found.credentials_of(&request.private_identity).ok_or(HssError::Unknown)?;
+            let answer = match (request.scheme, credentials) {
                 (AuthScheme::Unknown | AuthScheme::Digest, Credentials::Digest(digest)) => {
                     MultimediaAuth::Digest(digest.clone())
                 }
@@ -308,9 +326,9 @@ impl HssCache for Hss {
             };
             let same = self.decide(who, |subscription, registrations| {
                 // Provisioned anew in the meantime, the user cannot answer what was made before.
-                let same = subscription.credentials() == found.credentials();
+                let same = subscription.credentials_of(&request.private_identity) == Some(credentials);
                 if same {
-                    registrations.challenge(subscription, &request.server_name);
+                    registrations.challenge(subscription, &request.private_identity, &request.server_name);
                 }
                 Ok(same)
             });
@@ -332,7 +350,7 @@ impl HssCache for Hss {
             (_, None) => return Err(HssError::MissingIdentity),
         };
         self.decide(who, |subscription, registrations| {
-            let own = |identity| subscription.profile().identity(identity).is_some();
+            let own = |identity| subscription.public_identities().any(|own| own == identity);
             if !request.public_identities.iter().all(own) {
                 return Err(HssError::Forbidden(Refusal::IdentitiesDontMatch));
             }

@@ -94,7 +94,10 @@ mod tests {
     use futures_executor::block_on;
 
     use super::*;
-    use crate::{Credentials, DigestCredentials, MemorySubscribers, PublicIdentity, Put, StoreError, Subscription};
+    use crate::{
+        Credentials, DigestCredentials, Listed, MemorySubscribers, Provision, PublicIdentity, Put, StoreError,
+        Subscription,
+    };
 
     fn alice() -> PrivateIdentity {
         "alice".parse().unwrap()
@@ -156,7 +159,7 @@ mod tests {
         let (store, sequences) = (store(), Sequences::default());
         assert_eq!(take(&sequences, &store, 5, 0), Ok(1..6));
         let alice = block_on(store.delete(&alice())).unwrap().unwrap();
-        block_on(store.put(alice)).unwrap();
+        block_on(store.put(alice.into())).unwrap();
         assert_eq!(take(&sequences, &store, 5, 0), Ok(6..11));
         assert_eq!(take(&sequences, &store, 30, 0), Ok(33..63));
     }
@@ -174,19 +177,15 @@ mod tests {
             self.0.find(identity).await
         }
 
-        async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
-            self.0.put(subscription).await
+        async fn put(&self, provision: Provision) -> Result<Put, StoreError> {
+            self.0.put(provision).await
         }
 
         async fn delete(&self, user: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
             self.0.delete(user).await
         }
 
-        async fn list(
-            &self,
-            limit: usize,
-            after: Option<&PrivateIdentity>,
-        ) -> Result<Vec<Arc<Subscription>>, StoreError> {
+        async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Listed>, StoreError> {
             self.0.list(limit, after).await
         }
 

@@ -5,6 +5,8 @@ use std::{
 
 use futures_executor::block_on;
 
+mod sharing;
+
 use super::*;
 use crate::vector::{Milenage, Usim, UsimAnswer};
 use crate::{
@@ -102,7 +104,7 @@ fn registration_from_first_to_last() {
     assert_eq!(locate(&hss, ALICE), Err(HssError::NotRegistered));
 
     let answer = assign(&hss, 1, AssignmentType::Registration).unwrap();
-    assert_eq!(answer.profile.as_ref(), Some(alice().profile()));
+    assert_eq!(answer.profile, Some(alice().profile()));
     assert_eq!(locate(&hss, NUMBER), Ok(LocationInfo::Scscf(server(1))));
     assert_eq!(authorize(&hss, AuthorizationType::Deregistration), Ok(UserAuthorization::Scscf(server(1))));
     assert_eq!(
@@ -324,7 +326,7 @@ fn provisioning_is_heard_of() {
     assert_eq!(come(&mut events), []);
     let later = subscription("alice", &[ALICE, "sip:al@ims.example"]);
     assert!(block_on(hss.put(later.clone())).is_ok());
-    let push = HssEvent::PushProfile(PushProfile::new(server(1), later.profile().clone()));
+    let push = HssEvent::PushProfile(PushProfile::new(server(1), later.profile()));
     assert_eq!(come(&mut events), [push]);
 
     // Another default identity cannot be pushed.
@@ -387,7 +389,7 @@ impl SubscriberStore for Keeping {
         Ok(alice().profile().identity(identity).map(|_| Arc::new(alice())))
     }
 
-    async fn put(&self, _: Arc<Subscription>) -> Result<Put, StoreError> {
+    async fn put(&self, _: Provision) -> Result<Put, StoreError> {
         Ok(Put::Unchanged)
     }
 
@@ -395,8 +397,8 @@ impl SubscriberStore for Keeping {
         Ok(None)
     }
 
-    async fn list(&self, _: usize, _: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
-        Ok(vec![Arc::new(alice())])
+    async fn list(&self, _: usize, _: Option<&PrivateIdentity>) -> Result<Vec<Listed>, StoreError> {
+        Ok(vec![(private("alice"), Arc::new(alice()))])
     }
 
     async fn advance(&self, _: &PrivateIdentity, _: u64, _: u64) -> Result<Option<u64>, StoreError> {
@@ -434,15 +436,15 @@ impl SubscriberStore for Meddling {
         found
     }
 
-    async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
-        self.base.put(subscription).await
+    async fn put(&self, provision: Provision) -> Result<Put, StoreError> {
+        self.base.put(provision).await
     }
 
     async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
         self.base.delete(private_identity).await
     }
 
-    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
+    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Listed>, StoreError> {
         self.base.list(limit, after).await
     }
 
@@ -465,7 +467,7 @@ fn deleted_while_it_registers() {
     *lock(&meddle) = Some(hss.clone());
     assert_eq!(assign(&hss, 1, AssignmentType::Registration), Err(HssError::Unknown));
     // Nothing of it is left for a later subscriber of the same name.
-    assert!(block_on(base.put(Arc::new(alice()))).is_ok());
+    assert!(block_on(base.put(alice().into())).is_ok());
     assert_eq!(locate(&hss, ALICE), Err(HssError::NotRegistered));
 }
 

@@ -13,7 +13,7 @@
 //! A new private identity is a new registration (TS 24.229 §5.4.1.2.2F), and so is one that another S-CSCF had. What the
 //! HSS says unasked (TS 29.228 §6.1.3, §6.2.2) changes the record before anybody hears of it, and is completed from it: a
 //! termination that names no public identity ends all that the private one has, and charging addresses go with the
-//! profiles that they are for.
+//! profiles that they are for. A profile is pushed once, however many private identities have it: the HSS has said which.
 //!
 //! Time is the store's. A store that does not answer costs a question to the HSS, no more.
 
@@ -34,7 +34,7 @@ use crate::state::fields::{Reader, Writer};
 use crate::state::{Key, Record, StateError, StateStore, Swap, Table, Version, Write};
 use crate::{
     AssignmentType, HssError, HssEvent, PrivateIdentity, PublicIdentity, PushProfile, Refusal, ServerAssignment,
-    ServerAssignmentRequest,
+    ServerAssignmentRequest, UserProfile,
 };
 
 /// Records by private identity.
@@ -135,19 +135,29 @@ impl ProfileCache {
             HssEvent::RegistrationTermination(mut termination) => {
                 let named = termination.public_identities.clone();
                 let is_it = |set: &Set| named.is_empty() || named.iter().any(|identity| set.has(identity));
-                let mut ended = Vec::new();
-                let change = |profiles: &mut Profiles| ended = profiles.sets.extract_if(.., |set| is_it(set)).collect();
-                let _ = self.change(&termination.private_identity, change).await;
-                if named.is_empty() {
-                    let identities = ended.iter().flat_map(|set| set.profile.identities());
-                    termination.public_identities = identities.map(|entry| entry.identity.clone()).collect();
+                let mut all = Vec::new();
+                for user in termination.private_identities() {
+                    let mut ended = Vec::new();
+                    let change =
+                        |profiles: &mut Profiles| ended = profiles.sets.extract_if(.., |set| is_it(set)).collect();
+                    let _ = self.change(user, change).await;
+                    all.append(&mut ended);
+                }
+                for entry in all.iter().flat_map(|set| set.profile.identities()).filter(|_| named.is_empty()) {
+                    if !termination.public_identities.contains(&entry.identity) {
+                        termination.public_identities.push(entry.identity.clone());
+                    }
                 }
                 vec![HssEvent::RegistrationTermination(termination)]
             }
             HssEvent::PushProfile(push) => {
                 let mut concerned = Vec::new();
-                let change = |profiles: &mut Profiles| concerned = take(&push, profiles);
+                let mut others = Vec::new();
+                let change = |profiles: &mut Profiles| (concerned, others) = take(&push, profiles);
                 let _ = self.change(&push.private_identity, change).await;
+                for user in others.iter().filter(|user| **user != push.private_identity) {
+                    let _ = self.change(user, |profiles| drop(take(&push.with_private_identity(user), profiles))).await;
+                }
                 if push.profile.is_some() || push.charging.is_none() || concerned.is_empty() {
                     return vec![HssEvent::PushProfile(push)];
                 }
@@ -186,6 +196,7 @@ impl ProfileCache {
             let mut answer = ServerAssignment::new(private);
             answer.profile = (!request.user_data_available).then_some(set.profile);
             answer.charging = set.charging;
+            answer.associated = set.associated;
             answer
         })
     }
@@ -215,6 +226,7 @@ impl ProfileCache {
                 profiles.add(Set {
                     profile,
                     charging: answer.charging.clone(),
+                    associated: answer.associated.clone(),
                     server_name: request.server_name.clone(),
                     state: state.unwrap_or(known),
                     age: Duration::ZERO,
@@ -223,6 +235,14 @@ impl ProfileCache {
             }
         };
         let learnt = self.change(&answer.private_identity, change).await;
+        // Those who were there before did not hear who came after them.
+        for user in answer.associated.iter().filter(|user| **user != answer.private_identity) {
+            let note = |profiles: &mut Profiles| {
+                let its = profiles.sets.iter_mut().filter(|set| set.has(public));
+                its.for_each(|set| set.associated.clone_from(&answer.associated));
+            };
+            let _ = self.change(user, note).await;
+        }
         if request.private_identity.is_none() && learnt.is_ok() {
             let _ = self.own(public, &answer.private_identity).await;
         }
@@ -323,9 +343,9 @@ impl ProfileCache {
     }
 }
 
-/// Takes over what a push says, and names the profiles that it concerns.
-fn take(push: &PushProfile, profiles: &mut Profiles) -> Vec<Arc<crate::UserProfile>> {
-    let mut concerned = Vec::new();
+/// Takes over what a push says, and names the profiles that it concerns, and all who have them.
+fn take(push: &PushProfile, profiles: &mut Profiles) -> (Vec<Arc<UserProfile>>, Vec<PrivateIdentity>) {
+    let (mut concerned, mut having) = (Vec::new(), Vec::new());
     for set in &mut profiles.sets {
         if let Some(pushed) = &push.profile {
             if !pushed.identities().any(|entry| set.has(&entry.identity)) {
@@ -337,8 +357,9 @@ fn take(push: &PushProfile, profiles: &mut Profiles) -> Vec<Arc<crate::UserProfi
             set.charging.clone_from(&push.charging);
         }
         concerned.push(set.profile.clone());
+        having.extend_from_slice(&set.associated);
     }
-    concerned
+    (concerned, having)
 }
 
 /// Whether an HSS that says this knows better than what is remembered.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::state::fields::{Field, Reader, Unknown, Unreadable, Writer};
-use crate::{ChargingAddresses, PublicIdentity, ServerName, UserProfile};
+use crate::{ChargingAddresses, PrivateIdentity, PublicIdentity, ServerName, UserProfile};
 
 /// Implicit registration sets of one private identity, at most; the oldest gives way.
 pub(super) const MAX_SETS: usize = 16;
@@ -23,6 +23,8 @@ pub(super) struct Profiles {
 pub(super) struct Set {
     pub(super) profile: Arc<UserProfile>,
     pub(super) charging: Option<ChargingAddresses>,
+    /// All private identities that have the set, where there are several.
+    pub(super) associated: Vec<PrivateIdentity>,
     /// The S-CSCF that it was said to.
     pub(super) server_name: ServerName,
     pub(super) state: State,
@@ -56,6 +58,7 @@ mod set {
     pub(super) const TO_END: u8 = 4;
     pub(super) const COLLECTION: u8 = 5;
     pub(super) const EVENT: u8 = 6;
+    pub(super) const ASSOCIATED: u8 = 7;
 }
 
 impl Profiles {
@@ -118,12 +121,16 @@ impl Set {
         for address in self.charging.iter().flat_map(|charging| &charging.event) {
             out.text(set::EVENT, address);
         }
+        for user in &self.associated {
+            out.text(set::ASSOCIATED, user.as_str());
+        }
         out.unknown(&self.unknown);
     }
 
     fn decode(field: Field, expires_in: Duration) -> Result<Set, Unreadable> {
         let (mut server_name, mut profile, mut state, mut to_end) = (None, None, State::Unknown, 0);
         let (mut collection, mut event, mut unknown) = (Vec::new(), Vec::new(), Unknown::default());
+        let mut associated = Vec::new();
         let mut fields = field.group();
         while let Some(field) = fields.next_field()? {
             match field.tag {
@@ -139,6 +146,7 @@ impl Set {
                 set::TO_END => to_end = field.number()?,
                 set::COLLECTION => collection.push(field.text()?.to_string()),
                 set::EVENT => event.push(field.text()?.to_string()),
+                set::ASSOCIATED => associated.push(field.parse()?),
                 _ => unknown.keep(&field),
             }
         }
@@ -146,6 +154,7 @@ impl Set {
         Ok(Set {
             profile: Arc::new(profile.ok_or(Unreadable)?),
             charging: has_charging.then(|| ChargingAddresses::new(collection, event)),
+            associated,
             server_name: server_name.ok_or(Unreadable)?,
             state,
             age: Duration::from_millis(to_end).saturating_sub(expires_in),

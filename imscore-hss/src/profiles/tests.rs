@@ -362,3 +362,42 @@ fn most_sets() {
         }
     }
 }
+
+/// TS 29.228 §6.2.2.1: one push is for all who have the profile, who came before and after; §6.1.3: an end is for those it
+/// names.
+#[test]
+fn several_who_have_one_profile() {
+    let bench = Bench::new();
+    let users = ["alice", "tablet", "watch"];
+    let has = |user: &str, identities: &[&str], name: &str, known: usize| {
+        let mut answer = given(&profile(user, identities));
+        answer.charging = Some(charging(name));
+        answer.associated = users[..known].iter().map(|user| private(user)).collect();
+        answer
+    };
+    // Each hears of those who were there when it registered.
+    for (at, user) in users.into_iter().enumerate() {
+        let answer = has(user, &["alice"], "aaa://ccf", at + 1);
+        let (asked, given) = bench.put(&request(user, "alice", AssignmentType::Registration), Ok(answer.clone()));
+        assert_eq!((asked, given), (true, Ok(answer)));
+    }
+    let mut push = PushProfile::new(scscf(1), profile("tablet", &["alice", "al"]));
+    push.charging = Some(charging("aaa://other"));
+    let event = HssEvent::PushProfile(push);
+    assert_eq!(block_on(bench.cache.heard(event.clone())), [event]);
+    for user in users {
+        let refresh = bench.put(&request(user, "al", AssignmentType::ReRegistration), Err(HssError::Unreachable));
+        assert_eq!(refresh, (false, Ok(has(user, &["alice", "al"], "aaa://other", 3))));
+    }
+
+    let HssEvent::RegistrationTermination(mut end) = termination("watch", &[]) else { unreachable!() };
+    end.associated = vec![private("alice")];
+    let heard = block_on(bench.cache.heard(HssEvent::RegistrationTermination(end.clone())));
+    end.public_identities = vec![public("alice"), public("al")];
+    assert_eq!(heard, [HssEvent::RegistrationTermination(end)]);
+    for (user, asked) in users.into_iter().zip([true, false, true]) {
+        let answer = Ok(has(user, &["alice", "al"], "aaa://other", 3));
+        let again = bench.put(&request(user, "alice", AssignmentType::ReRegistration), answer.clone());
+        assert_eq!(again, (asked, answer), "{user}");
+    }
+}

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::diameter::Origin;
 use crate::{
-    Assignment, AssignmentState, Credentials, DigestCredentials, PrivateIdentity, PublicIdentity, Put, ServerName,
-    StoreError, SubscriberStore, Subscription,
+    Assignment, AssignmentState, Credentials, DigestCredentials, PrivateIdentity, Provision, PublicIdentity, Put,
+    ServerName, StoreError, SubscriberStore, Subscription, SubscriptionError,
 };
 
 /// Puts an empty store to the check, and leaves it empty.
@@ -25,7 +25,7 @@ pub async fn check(store: &impl SubscriberStore) {
     assert_eq!(find(store, "tel:+1").await.as_ref(), Some(&alice));
 
     let greedy = subscription("bob", &["sip:robert@ims.example", "tel:+1"]);
-    match store.put(greedy).await {
+    match store.put(greedy.into()).await {
         Err(StoreError::Conflict { public_identity, owner }) => {
             assert_eq!((public_identity.as_str(), owner.as_str()), ("tel:+1", "alice"));
         }
@@ -43,6 +43,7 @@ pub async fn check(store: &impl SubscriberStore) {
 
     together(store).await;
     pages(store).await;
+    sharing(store).await;
     sequence(store).await;
 
     assert_eq!(delete(store, "alice").await, Some(moved));
@@ -58,7 +59,7 @@ async fn together(store: &impl SubscriberStore) {
     let greedy = subscription("dave", &["tel:+5", "tel:+1"]);
     let late = subscription("erin", &["tel:+3"]);
     let frank = subscription("frank", &["tel:+4"]);
-    let all = vec![frank.clone(), carol.clone(), greedy, late, carol.clone()];
+    let all = [frank.clone(), carol.clone(), greedy, late, carol.clone()].map(Provision::from).to_vec();
     let done = store.put_all(all).await.expect("the store answers");
     let owner = |result: &Result<Put, StoreError>| match result {
         Err(StoreError::Conflict { owner, .. }) => owner.to_string(),
@@ -125,7 +126,7 @@ async fn pages(store: &impl SubscriberStore) {
     let page = async |limit, after: Option<&str>| {
         let after = after.map(private);
         let page = store.list(limit, after.as_ref()).await.expect("the store answers");
-        page.iter().map(|subscription| subscription.private_identity().to_string()).collect::<Vec<_>>()
+        page.iter().map(|(user, _)| user.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(page(2, None).await, ["Zoe", "alice"]);
     assert_eq!(page(2, Some("alice")).await, ["bob", "bob2"]);
@@ -136,6 +137,85 @@ async fn pages(store: &impl SubscriberStore) {
     for user in ["carol", "Zoe", "bob2"] {
         assert!(delete(store, user).await.is_some());
     }
+}
+
+/// Alice and Bob are there already: Bob has tel:+1.
+async fn sharing(store: &impl SubscriberStore) {
+    let alice = get(store, "alice").await.expect("Alice");
+    let bob = get(store, "bob").await.expect("Bob");
+    let who = |subscription: &Option<Arc<Subscription>>| {
+        let users = subscription.iter().flat_map(|it| it.private_identities().map(ToString::to_string));
+        users.collect::<Vec<_>>().join(" ")
+    };
+    assert!(matches!(share(store, "tablet", "x", "nobody").await, Err(StoreError::NobodyToShareWith { .. })));
+    assert!(matches!(share(store, "alice", "x", "alice").await, Err(StoreError::NobodyToShareWith { .. })));
+    assert_eq!(share(store, "tablet", "x", "alice").await.ok(), Some(Put::Created));
+    assert_eq!(share(store, "tablet", "x", "alice").await.ok(), Some(Put::Unchanged));
+    assert_eq!(share(store, "watch", "x", "tablet").await.ok(), Some(Put::Created), "with whoever shares it");
+    for found in [get(store, "alice").await, get(store, "watch").await, find(store, "sip:alice@ims.example").await] {
+        assert_eq!(who(&found), "alice tablet watch");
+        let credentials = found.as_ref().and_then(|it| it.credentials_of(&private("tablet")));
+        assert_eq!(credentials, Some(&digest("tablet", "x")));
+        assert_eq!(found.as_ref().map(|it| it.credentials()), Some(alice.credentials()));
+    }
+    let listed = store.list(9, None).await.expect("the store answers");
+    let listed: Vec<_> =
+        listed.iter().map(|(user, found)| (user.as_str(), found.private_identity().as_str())).collect();
+    assert_eq!(listed, [("alice", "alice"), ("bob", "bob"), ("tablet", "alice"), ("watch", "alice")]);
+    assert_eq!(store.advance(&private("tablet"), 0, 7).await.expect("the store answers"), Some(0), "its own numbers");
+    assert_eq!(store.advance(&private("alice"), 0, 0).await.expect("the store answers"), Some(0));
+
+    let Ok(Put::Replaced(before)) = share(store, "tablet", "y", "alice").await else { panic!("another password") };
+    assert_eq!(before.credentials_of(&private("tablet")), Some(&digest("tablet", "x")));
+    // The holder is written anew: who shares goes on to.
+    let moved = subscription("alice", &["tel:+7"]);
+    assert!(matches!(put(store, &moved).await, Put::Replaced(_)));
+    let found = find(store, "tel:+7").await;
+    assert_eq!(who(&found), "alice tablet watch");
+    assert_eq!(found.and_then(|it| it.credentials_of(&private("tablet")).cloned()), Some(digest("tablet", "y")));
+    assert_eq!(find(store, "sip:alice@ims.example").await, None);
+    assert_eq!(put(store, &moved).await, Put::Unchanged);
+    // A share is no way to what is somebody else's.
+    let greedy = store.put(subscription("tablet", &["tel:+7"]).into()).await;
+    assert!(matches!(greedy, Err(StoreError::Conflict { owner, .. }) if owner == private("alice")));
+    assert_eq!(who(&get(store, "tablet").await), "alice tablet watch");
+
+    // From one to the other, and to a subscription of its own.
+    assert!(
+        matches!(share(store, "watch", "x", "bob").await, Ok(Put::Replaced(left)) if left.private_identity() == &private("alice"))
+    );
+    assert_eq!(
+        (who(&find(store, "tel:+7").await), who(&find(store, "tel:+1").await)),
+        ("alice tablet".into(), "bob watch".into())
+    );
+    assert!(matches!(put(store, &subscription("watch", &["tel:+8"])).await, Put::Replaced(_)));
+    assert_eq!((who(&find(store, "tel:+8").await), who(&get(store, "bob").await)), ("watch".into(), "bob".into()));
+    assert!(matches!(share(store, "watch", "x", "alice").await, Ok(Put::Replaced(_))));
+    assert_eq!(find(store, "tel:+8").await, None, "nobody's any more");
+
+    // The holder goes, and leaves it to who came next.
+    assert_eq!(who(&delete(store, "alice").await), "alice tablet watch");
+    assert_eq!(get(store, "alice").await, None);
+    assert_eq!(who(&find(store, "tel:+7").await), "tablet watch");
+    assert_eq!(who(&get(store, "watch").await), "tablet watch");
+    assert!(matches!(share(store, "alice", "x", "watch").await, Ok(Put::Created)));
+    assert_eq!(who(&delete(store, "tablet").await), "tablet watch alice");
+    assert_eq!(who(&delete(store, "watch").await), "watch alice");
+    assert_eq!(who(&delete(store, "alice").await), "alice");
+    assert_eq!(find(store, "tel:+7").await, None);
+    assert_eq!(store.advance(&private("tablet"), 7, 8).await.expect("the store answers"), None);
+
+    for n in 1..crate::MAX_PRIVATE_IDENTITIES {
+        assert_eq!(share(store, &format!("bob{n}"), "x", "bob").await.ok(), Some(Put::Created));
+    }
+    let more = share(store, "one-more", "x", "bob").await;
+    assert!(matches!(more, Err(StoreError::Subscription(SubscriptionError::TooManyPrivateIdentities))));
+    assert_eq!(get(store, "one-more").await, None);
+    for n in 1..crate::MAX_PRIVATE_IDENTITIES {
+        assert!(delete(store, &format!("bob{n}")).await.is_some());
+    }
+    assert_eq!(get(store, "bob").await, Some(bob));
+    assert_eq!(put(store, &alice).await, Put::Created);
 }
 
 /// Alice is there.
@@ -167,10 +247,19 @@ fn public(text: &str) -> PublicIdentity {
     text.parse().expect("a public identity")
 }
 
+fn digest(user: &str, password: &str) -> Credentials {
+    let digest = DigestCredentials::from_password(&private(user), "ims.example", password);
+    Credentials::Digest(digest.expect("credentials"))
+}
+
 fn subscription(user: &str, identities: &[&str]) -> Arc<Subscription> {
-    let digest = DigestCredentials::from_password(&private(user), "ims.example", "secret").expect("credentials");
     let identities = identities.iter().map(|text| public(text));
-    Arc::new(Subscription::new(private(user), identities, Credentials::Digest(digest)).expect("a subscription"))
+    Arc::new(Subscription::new(private(user), identities, digest(user, "secret")).expect("a subscription"))
+}
+
+async fn share(store: &impl SubscriberStore, user: &str, password: &str, with: &str) -> Result<Put, StoreError> {
+    let (private_identity, with, credentials) = (private(user), private(with), digest(user, password));
+    store.put(Provision::Shares { private_identity, credentials, with }).await
 }
 
 async fn get(store: &impl SubscriberStore, user: &str) -> Option<Arc<Subscription>> {
@@ -182,7 +271,7 @@ async fn find(store: &impl SubscriberStore, identity: &str) -> Option<Arc<Subscr
 }
 
 async fn put(store: &impl SubscriberStore, subscription: &Arc<Subscription>) -> Put {
-    store.put(subscription.clone()).await.expect("the store answers")
+    store.put(subscription.clone().into()).await.expect("the store answers")
 }
 
 async fn delete(store: &impl SubscriberStore, user: &str) -> Option<Arc<Subscription>> {

@@ -2,6 +2,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+pub(crate) mod provision;
 
 use std::{
     collections::BTreeMap,
@@ -14,13 +15,15 @@ use std::{
 use async_trait::async_trait;
 use thiserror::Error;
 
+pub use self::provision::Provision;
+use self::provision::{Base as _, leave};
 use crate::diameter::Origin;
-use crate::{Assignment, PrivateIdentity, PublicIdentity, ServerName, Subscription};
+use crate::{Assignment, PrivateIdentity, PublicIdentity, ServerName, Subscription, SubscriptionError};
 
-/// Most subscriptions that one [`SubscriberStore::list`] gives, whatever it is asked for.
+/// Most entries that one [`SubscriberStore::list`] gives, whatever it is asked for.
 pub const MAX_PAGE: usize = 1000;
 
-/// Where subscriptions are kept. A public identity belongs to one private identity at most.
+/// Where subscriptions are kept. A public identity belongs to one subscription at most, and so does a private identity.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -37,9 +40,9 @@ pub const MAX_PAGE: usize = 1000;
 ///     Ok(Arc::new(Subscription::new(private, ["sip:alice@ims.example".parse()?], Credentials::Digest(secret))?))
 /// };
 /// let store = MemorySubscribers::default();
-/// assert_eq!(store.put(subscription("alice")?).await?, Put::Created);
+/// assert_eq!(store.put(subscription("alice")?.into()).await?, Put::Created);
 /// assert!(store.find(&"sip:alice@ims.example".parse()?).await?.is_some());
-/// let taken = store.put(subscription("mallory")?).await;
+/// let taken = store.put(subscription("mallory")?.into()).await;
 /// assert!(matches!(taken, Err(StoreError::Conflict { owner, .. }) if owner.as_str() == "alice@ims.example"));
 ///
 /// let alice = "alice@ims.example".parse()?;
@@ -51,39 +54,41 @@ pub const MAX_PAGE: usize = 1000;
 /// ```
 #[async_trait]
 pub trait SubscriberStore: Send + Sync {
-    /// The subscription of a private identity.
+    /// The subscription that a private identity holds or shares.
     async fn get(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError>;
 
     /// The subscription that a public identity belongs to.
     async fn find(&self, public_identity: &PublicIdentity) -> Result<Option<Arc<Subscription>>, StoreError>;
 
-    /// Creates the subscription or replaces the one of the same private identity, as a whole or not at all. Once it
-    /// returns, the subscription outlives the process where the store is a durable one.
-    async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError>;
+    /// Writes what is to be there of a private identity, in place of what was, as a whole or not at all. Whoever held a
+    /// subscription that others share and no longer does leaves it to them. Once it returns, what was written outlives
+    /// the process where the store is a durable one.
+    async fn put(&self, provision: Provision) -> Result<Put, StoreError>;
 
     /// The same for many at a time, in their order: each is written as a whole or, for a reason of its own, not at all. All
     /// that were written are durable together.
     ///
     /// # Errors
     /// The back end failed, and none was written; one that has not its own way to do it may have written some.
-    async fn put_all(&self, subscriptions: Vec<Arc<Subscription>>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
-        let mut done = Vec::with_capacity(subscriptions.len());
-        for subscription in subscriptions {
-            done.push(self.put(subscription).await);
+    async fn put_all(&self, provisions: Vec<Provision>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
+        let mut done = Vec::with_capacity(provisions.len());
+        for provision in provisions {
+            done.push(self.put(provision).await);
         }
         Ok(done)
     }
 
-    /// Takes a subscription away, and what is kept with it; gives what was there.
+    /// Takes a private identity away, and what is kept with it; gives the subscription that it had a part in. That goes
+    /// as well, unless others share it: then the one of them who shared it first holds it.
     async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError>;
 
-    /// Up to `limit` subscriptions (and up to [`MAX_PAGE`]) in the order of their private identities, from behind
-    /// `after` on.
-    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError>;
+    /// Up to `limit` private identities (and up to [`MAX_PAGE`]) in their order, from behind `after` on, each with its
+    /// subscription.
+    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Listed>, StoreError>;
 
-    /// The sequence number of AKA that is kept with a subscription, 0 at first: puts `next` in its place where it is
-    /// `expected`. Gives the number that was there before; `None` where there is no such subscription. A durable store
-    /// has made `next` durable when it returns. Writing a subscription anew leaves the number; taking it away removes it.
+    /// The sequence number of AKA that is kept with a private identity, 0 at first: puts `next` in its place where it is
+    /// `expected`. Gives the number that was there before; `None` where there is no such identity. A durable store
+    /// has made `next` durable when it returns. Writing the identity anew leaves the number; taking it away removes it.
     async fn advance(
         &self,
         private_identity: &PrivateIdentity,
@@ -91,7 +96,7 @@ pub trait SubscriberStore: Send + Sync {
         next: u64,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// Keeps the S-CSCF that a user is assigned to, or forgets it. Of several writes about one user the last to be *called*
+    /// Keeps the S-CSCF that a private identity is assigned to, or forgets it. Of several writes about one the last to be *called*
     /// stays, in whatever order the futures are polled; once one is done it outlives the process where the store is a
     /// durable one.
     ///
@@ -100,7 +105,7 @@ pub trait SubscriberStore: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Every user that is assigned to an S-CSCF.
+    /// Every private identity that is assigned to an S-CSCF.
     async fn assignments(&self) -> Result<Vec<(PrivateIdentity, Assignment)>, StoreError> {
         Ok(Vec::new())
     }
@@ -119,12 +124,15 @@ pub trait SubscriberStore: Send + Sync {
 /// A write that is under way.
 pub type Written = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
+/// A private identity, and the subscription that it holds or shares.
+pub type Listed = (PrivateIdentity, Arc<Subscription>);
+
 /// What [`SubscriberStore::put`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// There was none.
+    /// The private identity had none.
     Created,
-    /// There was this one, and it is another.
+    /// It had a part in this one, which has changed, or which it has left.
     Replaced(Arc<Subscription>),
     /// It was there already, as it is.
     Unchanged,
@@ -142,6 +150,15 @@ pub enum StoreError {
         /// Who has it.
         owner: PrivateIdentity,
     },
+    /// Somebody is to share a subscription that is not there.
+    #[error("there is no subscription of {private_identity} to share")]
+    NobodyToShareWith {
+        /// Whose subscription it should have been.
+        private_identity: PrivateIdentity,
+    },
+    /// The subscription cannot be as it would have to.
+    #[error(transparent)]
+    Subscription(#[from] SubscriptionError),
     /// The record is there and cannot be understood: damaged, or written by a later version.
     #[error("the record of {private_identity} cannot be read")]
     Unreadable {
@@ -159,6 +176,7 @@ pub struct MemorySubscribers {
     base: RwLock<Base>,
 }
 
+/// In trees, not tables: they need less memory for a million, and the private identities are listed in order.
 #[derive(Debug, Default)]
 struct Base {
     subscriptions: BTreeMap<PrivateIdentity, Arc<Subscription>>,
@@ -172,7 +190,7 @@ impl MemorySubscribers {
     pub fn new(subscriptions: impl IntoIterator<Item = Subscription>) -> Result<Self, StoreError> {
         let mut base = Base::default();
         for subscription in subscriptions {
-            base.put(Arc::new(subscription))?;
+            base.put(&subscription.into())?;
         }
         Ok(Self { base: RwLock::new(base) })
     }
@@ -190,28 +208,34 @@ impl MemorySubscribers {
 #[async_trait]
 impl SubscriberStore for MemorySubscribers {
     async fn get(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
-        Ok(self.read().subscriptions.get(private_identity).cloned())
+        self.read().subscription(private_identity)
     }
 
     async fn find(&self, public_identity: &PublicIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
         Ok(self.read().public.get(public_identity).cloned())
     }
 
-    async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
-        self.write().put(subscription)
+    async fn put(&self, provision: Provision) -> Result<Put, StoreError> {
+        self.write().put(&provision)
     }
 
     async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
         let mut base = self.write();
         base.sequences.remove(private_identity);
-        Ok(base.delete(private_identity))
+        let subscription = base.subscription(private_identity)?;
+        if let Some(subscription) = &subscription {
+            leave(&mut *base, subscription, private_identity)?;
+        }
+        Ok(subscription)
     }
 
-    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
+    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Listed>, StoreError> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let base = self.read();
         let page = base.subscriptions.range::<PrivateIdentity, _>((start, Bound::Unbounded));
-        Ok(page.take(limit.min(MAX_PAGE)).map(|(_, subscription)| subscription.clone()).collect())
+        let listed =
+            |(user, subscription): (&PrivateIdentity, &Arc<Subscription>)| (user.clone(), subscription.clone());
+        Ok(page.take(limit.min(MAX_PAGE)).map(listed).collect())
     }
 
     async fn advance(
@@ -233,31 +257,37 @@ impl SubscriberStore for MemorySubscribers {
 }
 
 impl Base {
-    fn put(&mut self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
-        let private_identity = subscription.private_identity();
-        if self.subscriptions.get(private_identity).is_some_and(|earlier| *earlier == subscription) {
-            return Ok(Put::Unchanged);
-        }
-        for identity in subscription.public_identities() {
-            let owner = self.public.get(identity).map(|other| other.private_identity());
-            if let Some(owner) = owner.filter(|owner| *owner != private_identity) {
-                return Err(StoreError::Conflict { public_identity: identity.clone(), owner: owner.clone() });
-            }
-        }
-        let earlier = self.delete(private_identity);
-        for identity in subscription.public_identities() {
-            self.public.insert(identity.clone(), subscription.clone());
-        }
-        self.subscriptions.insert(private_identity.clone(), subscription);
-        Ok(earlier.map_or(Put::Created, Put::Replaced))
+    fn put(&mut self, provision: &Provision) -> Result<Put, StoreError> {
+        let earlier = self.subscription(provision.private_identity())?;
+        provision::put(self, earlier, provision)
+    }
+}
+
+impl provision::Base for Base {
+    type Error = StoreError;
+
+    fn subscription(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
+        Ok(self.subscriptions.get(private_identity).cloned())
     }
 
-    fn delete(&mut self, private_identity: &PrivateIdentity) -> Option<Arc<Subscription>> {
-        let subscription = self.subscriptions.remove(private_identity)?;
-        for identity in subscription.public_identities() {
-            self.public.remove(identity);
+    fn owner(&self, public_identity: &PublicIdentity) -> Result<Option<PrivateIdentity>, StoreError> {
+        Ok(self.public.get(public_identity).map(|subscription| subscription.private_identity().clone()))
+    }
+
+    fn replace(&mut self, earlier: Option<&Subscription>, later: Option<Arc<Subscription>>) -> Result<(), StoreError> {
+        if let Some(earlier) = earlier {
+            earlier.private_identities().for_each(|user| drop(self.subscriptions.remove(user)));
+            earlier.public_identities().for_each(|identity| drop(self.public.remove(identity)));
         }
-        Some(subscription)
+        if let Some(later) = later {
+            for user in later.private_identities() {
+                self.subscriptions.insert(user.clone(), later.clone());
+            }
+            for identity in later.public_identities() {
+                self.public.insert(identity.clone(), later.clone());
+            }
+        }
+        Ok(())
     }
 }
 

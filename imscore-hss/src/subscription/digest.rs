@@ -4,14 +4,14 @@
 //! phone may know only one (RFC 8760 §2.4). Who takes the subscriber base gets no password that fits elsewhere; who is
 //! to keep the base must still guard it, since HA1 is enough to answer challenges of its realm.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::PrivateIdentity;
+use crate::{PrivateIdentity, vector::Secret};
 
 /// Longest realm and longest password, in bytes.
 const MAX_SECRET: usize = 1024;
@@ -25,19 +25,19 @@ const MAX_SECRET: usize = 1024;
 /// let credentials = DigestCredentials::from_password(&alice, "ims.example", "secret")?;
 /// assert_eq!(credentials.qop, Qop::Auth);
 /// let hash: &Ha1 = credentials.ha1(DigestAlgorithm::Md5).ok_or("no MD5")?;
-/// assert_eq!(hash.as_hex().len(), 32);
+/// assert_eq!(hash.to_hex().len(), 32);
 /// assert!(matches!(Ha1::new(DigestAlgorithm::Sha256, "12"), Err(DigestError::Ha1 { .. })));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DigestCredentials {
-    /// Realm of the challenge, and of every HA1 here.
-    pub realm: String,
+    /// Realm of the challenge, and of every HA1 here. Shared by the many subscribers who have the same.
+    pub realm: Arc<str>,
     /// Quality of protection that the challenge offers.
     pub qop: Qop,
-    /// One for each algorithm, the best first.
-    pub ha1: Vec<Ha1>,
+    sha256: Option<Ha1>,
+    md5: Option<Ha1>,
 }
 
 /// Quality of protection (RFC 7616 §3.3).
@@ -59,12 +59,12 @@ pub enum DigestAlgorithm {
     Md5,
 }
 
-/// Hash of user name, realm and password (RFC 7616 §3.4.2), in lower-case hexadecimal. `Debug` does not show it, and
-/// it is overwritten when it is dropped.
+/// Hash of user name, realm and password (RFC 7616 §3.4.2). `Debug` does not show it, comparison takes the same time
+/// wherever two differ, and it is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ha1 {
     algorithm: DigestAlgorithm,
-    hex: Zeroizing<String>,
+    hash: Secret,
 }
 
 /// Why credentials cannot be.
@@ -93,7 +93,12 @@ pub enum DigestError {
 
 impl DigestCredentials {
     /// Hashes `password` by each algorithm that we know.
-    pub fn from_password(user: &PrivateIdentity, realm: &str, password: &str) -> Result<Self, DigestError> {
+    pub fn from_password(
+        user: &PrivateIdentity,
+        realm: impl Into<Arc<str>>,
+        password: &str,
+    ) -> Result<Self, DigestError> {
+        let realm = realm.into();
         if password.is_empty() || password.len() > MAX_SECRET {
             return Err(DigestError::Password);
         }
@@ -102,32 +107,47 @@ impl DigestCredentials {
             return Err(DigestError::UserName);
         }
         let hashed = |hash: &mut dyn FnMut(&[u8])| {
-            [user.as_str(), ":", realm, ":", password].iter().for_each(|part| hash(part.as_bytes()));
+            [user.as_str(), ":", &realm, ":", password].iter().for_each(|part| hash(part.as_bytes()));
         };
         let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
         hashed(&mut |part| sha256.update(part));
         hashed(&mut |part| md5.update(part));
-        let sha256 = Ha1 { algorithm: DigestAlgorithm::Sha256, hex: hex(&sha256.finalize()) };
-        let md5 = Ha1 { algorithm: DigestAlgorithm::Md5, hex: hex(&md5.finalize()) };
+        let sha256 = Ha1 { algorithm: DigestAlgorithm::Sha256, hash: Secret::from(&sha256.finalize().into()) };
+        let md5 = Ha1 { algorithm: DigestAlgorithm::Md5, hash: Secret::from(&md5.finalize().into()) };
         Self::from_ha1(realm, [sha256, md5])
     }
 
     /// From hashes made elsewhere, as an operator's HSS has them.
-    pub fn from_ha1(realm: &str, ha1: impl IntoIterator<Item = Ha1>) -> Result<Self, DigestError> {
+    pub fn from_ha1(realm: impl Into<Arc<str>>, ha1: impl IntoIterator<Item = Ha1>) -> Result<Self, DigestError> {
+        let realm = realm.into();
         if realm.is_empty() || realm.len() > MAX_SECRET || realm.contains(|c: char| c.is_control() || c == '"') {
             return Err(DigestError::Realm);
         }
-        let mut ha1: Vec<_> = ha1.into_iter().collect();
-        ha1.sort_by_key(Ha1::algorithm);
-        if ha1.is_empty() || ha1.windows(2).any(|pair| pair[0].algorithm == pair[1].algorithm) {
-            return Err(DigestError::Algorithms);
+        let mut credentials = Self { realm, qop: Qop::Auth, sha256: None, md5: None };
+        for ha1 in ha1 {
+            let place = match ha1.algorithm {
+                DigestAlgorithm::Sha256 => &mut credentials.sha256,
+                DigestAlgorithm::Md5 => &mut credentials.md5,
+            };
+            if place.replace(ha1).is_some() {
+                return Err(DigestError::Algorithms);
+            }
         }
-        Ok(Self { realm: realm.to_owned(), qop: Qop::Auth, ha1 })
+        let is_empty = credentials.hashes().next().is_none();
+        if is_empty { Err(DigestError::Algorithms) } else { Ok(credentials) }
     }
 
     /// The hash for one algorithm.
     pub fn ha1(&self, algorithm: DigestAlgorithm) -> Option<&Ha1> {
-        self.ha1.iter().find(|ha1| ha1.algorithm == algorithm)
+        match algorithm {
+            DigestAlgorithm::Sha256 => self.sha256.as_ref(),
+            DigestAlgorithm::Md5 => self.md5.as_ref(),
+        }
+    }
+
+    /// One hash for each algorithm that there is, the best first.
+    pub fn hashes(&self) -> impl Iterator<Item = &Ha1> {
+        self.sha256.iter().chain(&self.md5)
     }
 }
 
@@ -151,10 +171,11 @@ impl DigestAlgorithm {
 impl Ha1 {
     /// From hexadecimal digits of either case.
     pub fn new(algorithm: DigestAlgorithm, hex: &str) -> Result<Self, DigestError> {
-        if hex.len() != algorithm.digits() || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(DigestError::Ha1 { expected: algorithm.digits() });
+        let expected = algorithm.digits();
+        match Secret::from_hex(hex) {
+            Some(hash) if hex.len() == expected => Ok(Self { algorithm, hash }),
+            Some(_) | None => Err(DigestError::Ha1 { expected }),
         }
-        Ok(Self { algorithm, hex: hex.to_ascii_lowercase().into() })
     }
 
     /// The algorithm that made it.
@@ -163,8 +184,8 @@ impl Ha1 {
     }
 
     /// The hash in lower-case hexadecimal, as it enters the response. A secret.
-    pub fn as_hex(&self) -> &str {
-        &self.hex
+    pub fn to_hex(&self) -> Zeroizing<String> {
+        self.hash.to_hex()
     }
 }
 
@@ -172,14 +193,6 @@ impl fmt::Debug for Ha1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ha1").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
-}
-
-/// Allocated once: what a growing text leaves behind would not be overwritten.
-fn hex(bytes: &[u8]) -> Zeroizing<String> {
-    let mut hex = Zeroizing::new(String::with_capacity(2 * bytes.len()));
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    hex.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
-    hex
 }
 
 #[cfg(test)]
@@ -191,12 +204,12 @@ mod tests {
     fn ha1_of_a_password() {
         let mufasa: PrivateIdentity = "Mufasa".parse().unwrap();
         let credentials = DigestCredentials::from_password(&mufasa, "http-auth@example.org", "Circle of Life").unwrap();
-        let algorithms: Vec<_> = credentials.ha1.iter().map(Ha1::algorithm).collect();
+        let algorithms: Vec<_> = credentials.hashes().map(Ha1::algorithm).collect();
         assert_eq!(algorithms, [DigestAlgorithm::Sha256, DigestAlgorithm::Md5]);
         let md5 = credentials.ha1(DigestAlgorithm::Md5).unwrap();
-        assert_eq!(md5.as_hex(), "3d78807defe7de2157e2b0b6573a855f");
+        assert_eq!(*md5.to_hex(), "3d78807defe7de2157e2b0b6573a855f");
         let sha256 = credentials.ha1(DigestAlgorithm::Sha256).unwrap();
-        assert_eq!(sha256.as_hex(), "7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232");
+        assert_eq!(*sha256.to_hex(), "7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232");
     }
 
     #[test]
@@ -210,7 +223,7 @@ mod tests {
         assert_eq!(DigestCredentials::from_password(&colon, "r", "x").unwrap_err(), DigestError::UserName);
         assert_eq!(Ha1::new(DigestAlgorithm::Md5, "00").unwrap_err(), DigestError::Ha1 { expected: 32 });
         let md5 = Ha1::new(DigestAlgorithm::Md5, &"AB".repeat(16)).unwrap();
-        assert_eq!(md5.as_hex(), "ab".repeat(16));
+        assert_eq!(*md5.to_hex(), "ab".repeat(16));
         assert_eq!(DigestCredentials::from_ha1("r", []).unwrap_err(), DigestError::Algorithms);
         assert_eq!(DigestCredentials::from_ha1("r", [md5.clone(), md5]).unwrap_err(), DigestError::Algorithms);
     }
@@ -221,6 +234,6 @@ mod tests {
         let credentials = DigestCredentials::from_password(&alice, "ims.example", "secret").unwrap();
         let shown = format!("{credentials:?}");
         assert!(!shown.contains("secret"));
-        assert!(credentials.ha1.iter().all(|ha1| !shown.contains(ha1.as_hex())), "{shown}");
+        assert!(credentials.hashes().all(|ha1| !shown.contains(ha1.to_hex().as_str())), "{shown}");
     }
 }

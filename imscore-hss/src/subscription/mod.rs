@@ -1,7 +1,16 @@
 //! What the HSS knows of a subscriber: identities, credentials, profile.
 //!
-//! One [`Subscription`] has one private identity, and its public identities form one implicit registration set: who
-//! registers one of them has registered all (TS 23.228 §5.2.1a.0). The first that is not barred is the default identity.
+//! ```text
+//!   Subscription
+//!     ├── private identity, its credentials          the holder
+//!     ├── private identity, its credentials          shares it: another phone of the same subscriber
+//!     └── public identities, in service profiles     one implicit registration set
+//! ```
+//!
+//! The public identities of a [`Subscription`] form one implicit registration set: who registers one of them has registered
+//! all (TS 23.228 §5.2.1a.0). The first that is not barred is the default identity. All its private identities share them
+//! (TS 23.228 §4.3.3.4): the user has several phones, each registers by itself, and all ring. One of them holds the
+//! subscription, which is to say that it is provisioned under that name; see [`Provision`](crate::Provision).
 
 mod digest;
 mod filter_criteria;
@@ -28,6 +37,8 @@ use crate::{PrivateIdentity, PublicIdentity, VisitedNetwork};
 
 /// Most public identities that one subscription has.
 pub const MAX_PUBLIC_IDENTITIES: usize = 64;
+/// Most private identities that one subscription has.
+pub const MAX_PRIVATE_IDENTITIES: usize = 16;
 
 /// A subscriber as the HSS knows it.
 ///
@@ -37,18 +48,48 @@ pub const MAX_PUBLIC_IDENTITIES: usize = 64;
 /// let credentials = Credentials::Digest(DigestCredentials::from_password(&alice, "ims.example", "secret")?);
 /// let subscription =
 ///     Subscription::new(alice, ["sip:alice@ims.example".parse()?, "tel:+12015550123".parse()?], credentials)?;
-/// assert_eq!(subscription.profile().default_identity().map(|id| id.as_str()), Some("sip:alice@ims.example"));
+/// assert_eq!(subscription.default_identity().map(|id| id.as_str()), Some("sip:alice@ims.example"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    profile: Arc<UserProfile>,
+    holder: Member,
+    sharers: Box<[Member]>,
+    profiles: Profiles,
+    /// Not there where it would be as by default.
+    rest: Option<Box<Rest>>,
+}
+
+/// A private identity of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Member {
+    private_identity: PrivateIdentity,
     credentials: Credentials,
+}
+
+/// Nearly all subscribers have one service profile with nothing in it but identities, and there may be millions of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Profiles {
+    Plain(Box<[ProfileIdentity]>),
+    /// As the holder gets it.
+    Full(Arc<UserProfile>),
+}
+
+/// What few subscribers have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rest {
     capabilities: Capabilities,
     charging: Option<ChargingAddresses>,
     roaming: Roaming,
     unregistered_services: bool,
 }
+
+static NOTHING: Rest = Rest {
+    capabilities: Capabilities { mandatory: Vec::new(), optional: Vec::new(), server_names: Vec::new() },
+    charging: None,
+    roaming: Roaming::Anywhere,
+    unregistered_services: false,
+};
 
 /// How a subscriber proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +141,9 @@ pub enum SubscriptionError {
     /// More than [`MAX_PUBLIC_IDENTITIES`].
     #[error("a subscription has at most {MAX_PUBLIC_IDENTITIES} public identities")]
     TooManyPublicIdentities,
+    /// More than [`MAX_PRIVATE_IDENTITIES`].
+    #[error("a subscription has at most {MAX_PRIVATE_IDENTITIES} private identities")]
+    TooManyPrivateIdentities,
     /// The same identity twice.
     #[error("{0} is named twice")]
     Duplicate(PublicIdentity),
@@ -123,94 +167,188 @@ impl Subscription {
         service_profiles: Vec<ServiceProfile>,
         credentials: Credentials,
     ) -> Result<Self, SubscriptionError> {
-        let profile = UserProfile::new(private_identity, service_profiles);
-        let mut identities: Vec<_> = profile.identities().map(|entry| &entry.identity).collect();
+        let mut identities: Vec<_> = service_profiles.iter().flat_map(|profile| &profile.identities).collect();
         if identities.is_empty() {
             return Err(SubscriptionError::NoPublicIdentity);
         }
         if identities.len() > MAX_PUBLIC_IDENTITIES {
             return Err(SubscriptionError::TooManyPublicIdentities);
         }
-        identities.sort_unstable();
-        if let Some(pair) = identities.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(SubscriptionError::Duplicate(pair[0].clone()));
+        identities.sort_unstable_by_key(|entry| &entry.identity);
+        if let Some(pair) = identities.windows(2).find(|pair| pair[0].identity == pair[1].identity) {
+            return Err(SubscriptionError::Duplicate(pair[0].identity.clone()));
         }
-        Ok(Self {
-            profile: Arc::new(profile),
-            credentials,
-            capabilities: Capabilities::default(),
-            charging: None,
-            roaming: Roaming::default(),
-            unregistered_services: false,
-        })
+        let profiles = Profiles::new(&private_identity, service_profiles);
+        Ok(Self { holder: Member { private_identity, credentials }, sharers: Box::default(), profiles, rest: None })
     }
 
     /// What an S-CSCF has to be able to do to serve this user.
     #[must_use]
-    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
-        self.capabilities = capabilities;
-        self
+    pub fn with_capabilities(self, capabilities: Capabilities) -> Self {
+        self.with(|rest| rest.capabilities = capabilities)
     }
 
     /// Where charging data goes.
     #[must_use]
-    pub fn with_charging(mut self, charging: ChargingAddresses) -> Self {
-        self.charging = Some(charging);
-        self
+    pub fn with_charging(self, charging: ChargingAddresses) -> Self {
+        self.with(|rest| rest.charging = Some(charging))
     }
 
     /// From where the user may register.
     #[must_use]
-    pub fn with_roaming(mut self, roaming: Roaming) -> Self {
-        self.roaming = roaming;
-        self
+    pub fn with_roaming(self, roaming: Roaming) -> Self {
+        self.with(|rest| rest.roaming = roaming)
     }
 
     /// Whether calls for the user go to an S-CSCF even while it is not registered (voice mail, diversion).
     #[must_use]
-    pub fn with_unregistered_services(mut self, has: bool) -> Self {
-        self.unregistered_services = has;
+    pub fn with_unregistered_services(self, has: bool) -> Self {
+        self.with(|rest| rest.unregistered_services = has)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Rest)) -> Self {
+        let mut rest = self.rest.take().unwrap_or_default();
+        change(&mut rest);
+        self.rest = (*rest != NOTHING).then_some(rest);
         self
     }
 
-    /// Who authenticates.
+    /// Whose subscription it is: the private identity that it is provisioned under.
     pub fn private_identity(&self) -> &PrivateIdentity {
-        &self.profile.private_identity
+        &self.holder.private_identity
+    }
+
+    /// All private identities that have it, the holder first.
+    pub fn private_identities(&self) -> impl Iterator<Item = &PrivateIdentity> {
+        self.members().map(|member| &member.private_identity)
     }
 
     /// The implicit registration set, in order.
+    pub fn identities(&self) -> impl Iterator<Item = &ProfileIdentity> {
+        let (plain, full) = match &self.profiles {
+            Profiles::Plain(identities) => (&identities[..], None),
+            Profiles::Full(profile) => (&[][..], Some(profile.identities())),
+        };
+        plain.iter().chain(full.into_iter().flatten())
+    }
+
+    /// The implicit registration set, in order, by name.
     pub fn public_identities(&self) -> impl Iterator<Item = &PublicIdentity> {
-        self.profile.identities().map(|entry| &entry.identity)
+        self.identities().map(|entry| &entry.identity)
     }
 
-    /// What the S-CSCF gets.
-    pub fn profile(&self) -> &Arc<UserProfile> {
-        &self.profile
+    /// The default public identity: the first that is not barred.
+    pub fn default_identity(&self) -> Option<&PublicIdentity> {
+        self.identities().find(|entry| !entry.barred).map(|entry| &entry.identity)
     }
 
-    /// How the user proves who it is.
+    /// What the S-CSCF gets of the holder.
+    pub fn profile(&self) -> Arc<UserProfile> {
+        self.profile_of(self.private_identity())
+    }
+
+    /// What the S-CSCF gets of one of the private identities.
+    pub fn profile_of(&self, private_identity: &PrivateIdentity) -> Arc<UserProfile> {
+        let service_profiles = match &self.profiles {
+            Profiles::Plain(identities) => vec![ServiceProfile::new(identities.to_vec())],
+            Profiles::Full(profile) if profile.private_identity == *private_identity => return profile.clone(),
+            Profiles::Full(profile) => profile.service_profiles.clone(),
+        };
+        Arc::new(UserProfile::new(private_identity.clone(), service_profiles))
+    }
+
+    /// How the holder proves who it is.
     pub fn credentials(&self) -> &Credentials {
-        &self.credentials
+        &self.holder.credentials
+    }
+
+    /// How one of the private identities proves who it is; `None` where it has no part in this.
+    pub fn credentials_of(&self, private_identity: &PrivateIdentity) -> Option<&Credentials> {
+        self.members().find(|member| member.private_identity == *private_identity).map(|member| &member.credentials)
     }
 
     /// What an S-CSCF has to be able to do to serve this user.
     pub fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+        &self.rest().capabilities
     }
 
     /// Where charging data goes.
     pub fn charging(&self) -> Option<&ChargingAddresses> {
-        self.charging.as_ref()
+        self.rest().charging.as_ref()
     }
 
     /// From where the user may register.
     pub fn roaming(&self) -> &Roaming {
-        &self.roaming
+        &self.rest().roaming
     }
 
     /// Whether calls for the user go to an S-CSCF even while it is not registered.
     pub fn has_unregistered_services(&self) -> bool {
-        self.unregistered_services
+        self.rest().unregistered_services
+    }
+
+    /// The same, shared by one more private identity, or by one that shares it with other credentials.
+    ///
+    /// # Errors
+    /// There would be more than [`MAX_PRIVATE_IDENTITIES`].
+    pub(crate) fn shared_by(
+        &self,
+        private_identity: PrivateIdentity,
+        credentials: Credentials,
+    ) -> Result<Self, SubscriptionError> {
+        let mut shared = self.clone();
+        if shared.holder.private_identity == private_identity {
+            shared.holder.credentials = credentials;
+            return Ok(shared);
+        }
+        let mut sharers = shared.sharers.into_vec();
+        match sharers.iter().position(|member| member.private_identity == private_identity) {
+            Some(at) => sharers[at].credentials = credentials,
+            None if sharers.len() + 1 < MAX_PRIVATE_IDENTITIES => {
+                sharers.push(Member { private_identity, credentials })
+            }
+            None => return Err(SubscriptionError::TooManyPrivateIdentities),
+        }
+        shared.sharers = sharers.into();
+        Ok(shared)
+    }
+
+    /// The same, shared by whoever shares `other`, or by nobody.
+    pub(crate) fn shared_as(this: &Arc<Self>, other: Option<&Self>) -> Arc<Self> {
+        let sharers = other.map_or(&[][..], |other| &other.sharers);
+        if this.sharers[..] == *sharers {
+            return this.clone();
+        }
+        Arc::new(Self { sharers: sharers.into(), ..Self::clone(this) })
+    }
+
+    /// The same without one of the private identities. Where it was the holder, who came next holds it; where it was the
+    /// only one, nothing is left.
+    pub(crate) fn without(&self, private_identity: &PrivateIdentity) -> Option<Self> {
+        let mut members = self.members().filter(|member| member.private_identity != *private_identity).cloned();
+        let holder = members.next()?;
+        let profiles = match &self.profiles {
+            Profiles::Plain(identities) => Profiles::Plain(identities.clone()),
+            Profiles::Full(_) => Profiles::Full(self.profile_of(&holder.private_identity)),
+        };
+        Some(Self { holder, sharers: members.collect(), profiles, rest: self.rest.clone() })
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Member> {
+        std::iter::once(&self.holder).chain(&self.sharers)
+    }
+
+    fn rest(&self) -> &Rest {
+        self.rest.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl Profiles {
+    fn new(holder: &PrivateIdentity, mut service_profiles: Vec<ServiceProfile>) -> Self {
+        match &mut service_profiles[..] {
+            [profile] if profile.is_plain() => Self::Plain(std::mem::take(&mut profile.identities).into()),
+            _ => Self::Full(Arc::new(UserProfile::new(holder.clone(), service_profiles))),
+        }
     }
 }
 

@@ -184,6 +184,17 @@ impl ServiceProfile {
     pub fn new(identities: Vec<ProfileIdentity>) -> Self {
         Self { identities, ..Self::default() }
     }
+
+    /// Whether identities are all that there is in it.
+    pub(crate) fn is_plain(&self) -> bool {
+        let Self { identities: _, wildcards, filter_criteria, shared_filter_criteria, media_profile, service_ids } =
+            self;
+        wildcards.is_empty()
+            && filter_criteria.is_empty()
+            && shared_filter_criteria.is_empty()
+            && media_profile.is_none()
+            && service_ids.is_empty()
+    }
 }
 
 impl ProfileIdentity {

@@ -254,7 +254,7 @@ impl Listener {
     async fn run(self, mut requests: Requests) {
         while let Some(Asked { ticket, request, .. }) = requests.next().await {
             let (heard, answer) = announcement::announced(&request, &self.scscf, self.node.origin());
-            for event in heard {
+            if let Some(event) = heard {
                 // A store that does not answer keeps nobody from hearing of it.
                 let completed = timeout(self.timeout, self.profiles.heard(event.clone())).await;
                 let events = completed.unwrap_or_else(|_| vec![event]);

@@ -12,7 +12,7 @@ use crate::{
 
 /// The latest version. What a later one adds is to have a default; what cannot be read without it needs a new number. A
 /// record is written with the lowest number that it needs, so that a version of before reads what it can.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct SubscriptionRecord {
@@ -31,6 +31,30 @@ struct SubscriptionRecord {
     roaming: Option<Vec<String>>,
     #[serde(default)]
     unregistered_services: bool,
+    /// Since version 4: who shares it, the holder not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shared_by: Vec<MemberRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MemberRecord {
+    private_identity: String,
+    credentials: CredentialsRecord,
+}
+
+/// Since version 4, instead of all the rest.
+#[derive(Serialize, Deserialize)]
+struct ShareRecord {
+    shares: String,
+}
+
+/// What a record says of a private identity.
+#[derive(Debug, PartialEq)]
+pub(super) enum Record {
+    /// It holds this one.
+    Holds(Box<Subscription>),
+    /// It shares the one that this private identity holds.
+    Shares(PrivateIdentity),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,9 +75,9 @@ enum CredentialsRecord {
     Digest {
         realm: String,
         #[serde(default)]
-        md5: Option<String>,
+        md5: Option<Zeroizing<String>>,
         #[serde(default)]
-        sha256: Option<String>,
+        sha256: Option<Zeroizing<String>>,
     },
     /// Since version 2. Keys in hexadecimal.
     Aka {
@@ -89,8 +113,9 @@ struct ChargingRecord {
 
 /// The record of a subscription; the private identity is its key and not in it.
 pub(super) fn encode(subscription: &Subscription) -> Result<Vec<u8>, serde_json::Error> {
-    let profiles = &subscription.profile().service_profiles;
-    let profile = (!profiles.iter().all(is_plain)).then(|| subscription.profile().to_xml());
+    let whole = subscription.profile();
+    let profiles = &whole.service_profiles;
+    let profile = (!profiles.iter().all(is_plain)).then(|| whole.to_xml());
     let capabilities = subscription.capabilities();
     let record = SubscriptionRecord {
         service_profiles: if profile.is_some() { Vec::new() } else { profiles.iter().map(profile_record).collect() },
@@ -109,8 +134,10 @@ pub(super) fn encode(subscription: &Subscription) -> Result<Vec<u8>, serde_json:
             Roaming::Only(networks) => Some(networks.iter().map(ToString::to_string).collect()),
         },
         unregistered_services: subscription.has_unregistered_services(),
+        shared_by: subscription.private_identities().skip(1).filter_map(|user| member(subscription, user)).collect(),
     };
     let version = match (&record.profile, &record.credentials) {
+        _ if !record.shared_by.is_empty() => 4,
         (Some(_), _) => 3,
         (None, CredentialsRecord::Digest { .. }) => 1,
         (None, CredentialsRecord::Aka { .. }) => 2,
@@ -120,9 +147,28 @@ pub(super) fn encode(subscription: &Subscription) -> Result<Vec<u8>, serde_json:
     Ok(bytes)
 }
 
+fn member(subscription: &Subscription, user: &PrivateIdentity) -> Option<MemberRecord> {
+    let credentials = credentials_record(subscription.credentials_of(user)?);
+    Some(MemberRecord { private_identity: user.to_string(), credentials })
+}
+
+/// The record of who shares the subscription of `holder`; its credentials are there.
+pub(super) fn encode_share(holder: &PrivateIdentity) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = vec![4];
+    serde_json::to_writer(&mut bytes, &ShareRecord { shares: holder.to_string() })?;
+    Ok(bytes)
+}
+
 /// `None` if it is damaged or of a version that we do not know.
-pub(super) fn decode(private_identity: PrivateIdentity, bytes: &[u8]) -> Option<Subscription> {
-    let (1..=VERSION, json) = bytes.split_first()? else { return None };
+pub(super) fn decode(private_identity: &PrivateIdentity, bytes: &[u8]) -> Option<Record> {
+    let (version @ 1..=VERSION, json) = bytes.split_first()? else { return None };
+    if let (4.., Ok(share)) = (*version, serde_json::from_slice::<ShareRecord>(json)) {
+        return share.shares.parse().ok().map(Record::Shares);
+    }
+    decode_held(private_identity.clone(), json).map(Box::new).map(Record::Holds)
+}
+
+fn decode_held(private_identity: PrivateIdentity, json: &[u8]) -> Option<Subscription> {
     let record: SubscriptionRecord = serde_json::from_slice(json).ok()?;
     let profiles = match record.profile {
         Some(xml) => UserProfile::from_xml(xml.as_bytes()).ok()?.profile.service_profiles,
@@ -140,22 +186,21 @@ pub(super) fn decode(private_identity: PrivateIdentity, bytes: &[u8]) -> Option<
         .with_capabilities(capabilities)
         .with_roaming(roaming)
         .with_unregistered_services(record.unregistered_services);
-    Some(match record.charging {
+    let subscription = match record.charging {
         None => subscription,
         Some(charging) => subscription.with_charging(ChargingAddresses::new(charging.collection, charging.event)),
-    })
+    };
+    record.shared_by.into_iter().try_fold(
+        subscription,
+        |subscription, MemberRecord { private_identity, credentials }| {
+            subscription.shared_by(private_identity.parse().ok()?, self::credentials(credentials)?).ok()
+        },
+    )
 }
 
 /// Whether identities and barring are all that there is to it.
 fn is_plain(profile: &ServiceProfile) -> bool {
-    let ServiceProfile { identities, wildcards, filter_criteria, shared_filter_criteria, media_profile, service_ids } =
-        profile;
-    let no_services = wildcards.is_empty()
-        && filter_criteria.is_empty()
-        && shared_filter_criteria.is_empty()
-        && media_profile.is_none()
-        && service_ids.is_empty();
-    no_services && identities.iter().all(|entry| entry.extension.is_none())
+    profile.is_plain() && profile.identities.iter().all(|entry| entry.extension.is_none())
 }
 
 fn profile_record(profile: &ServiceProfile) -> ProfileRecord {
@@ -176,9 +221,9 @@ fn service_profile(record: ProfileRecord) -> Option<ServiceProfile> {
 fn credentials_record(credentials: &Credentials) -> CredentialsRecord {
     match credentials {
         Credentials::Digest(digest) => {
-            let ha1 = |algorithm| digest.ha1(algorithm).map(|ha1| ha1.as_hex().to_owned());
+            let ha1 = |algorithm| digest.ha1(algorithm).map(Ha1::to_hex);
             let (md5, sha256) = (ha1(DigestAlgorithm::Md5), ha1(DigestAlgorithm::Sha256));
-            CredentialsRecord::Digest { realm: digest.realm.clone(), md5, sha256 }
+            CredentialsRecord::Digest { realm: digest.realm.to_string(), md5, sha256 }
         }
         Credentials::Aka(aka) => {
             let (op_c, tuak) = match &aka.functions {
@@ -201,7 +246,7 @@ fn credentials(record: CredentialsRecord) -> Option<Credentials> {
                 .into_iter()
                 .filter_map(|(algorithm, hex)| hex.map(|hex| Ha1::new(algorithm, &hex)))
                 .collect();
-            DigestCredentials::from_ha1(&realm, ha1.ok()?).ok().map(Credentials::Digest)
+            DigestCredentials::from_ha1(realm, ha1.ok()?).ok().map(Credentials::Digest)
         }
         CredentialsRecord::Aka { k, op_c, amf, tuak } => {
             let (k, op_c) = (Secret::from_hex(&k)?, Secret::from_hex(&op_c)?);
@@ -231,6 +276,14 @@ mod tests {
         "alice@ims.example".parse().unwrap()
     }
 
+    /// The subscription that a record of Alice says that she holds.
+    fn decode(bytes: &[u8]) -> Option<Subscription> {
+        match super::decode(&alice(), bytes)? {
+            Record::Holds(subscription) => Some(*subscription),
+            Record::Shares(_) => None,
+        }
+    }
+
     fn full() -> Subscription {
         let digest = DigestCredentials::from_password(&alice(), "ims.example", "secret").unwrap();
         let profiles = vec![
@@ -250,7 +303,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let bytes = encode(&full()).unwrap();
-        assert_eq!(decode(alice(), &bytes), Some(full()));
+        assert_eq!(decode(&bytes), Some(full()));
         assert!(!bytes.windows(6).any(|window| window == b"secret"));
         assert_eq!(bytes[0], 1, "a version of before reads it");
         let settings = TuakSettings { response: 4, iterations: 3 };
@@ -262,7 +315,7 @@ mod tests {
             let identity = "sip:alice@ims.example".parse().unwrap();
             let alice_of_aka = Subscription::new(alice(), [identity], credentials).unwrap();
             let bytes = encode(&alice_of_aka).unwrap();
-            assert_eq!((bytes[0], decode(alice(), &bytes)), (2, Some(alice_of_aka)));
+            assert_eq!((bytes[0], decode(&bytes)), (2, Some(alice_of_aka)));
         }
     }
 
@@ -277,7 +330,7 @@ mod tests {
             |services| Subscription::with_profiles(alice(), services, full().credentials().clone()).unwrap();
         let subscription = alice_with(services.clone());
         let bytes = encode(&subscription).unwrap();
-        assert_eq!((bytes[0], decode(alice(), &bytes)), (3, Some(subscription)));
+        assert_eq!((bytes[0], decode(&bytes)), (3, Some(subscription)));
         // Each of what version 1 cannot say is reason enough.
         let plain = full().profile().service_profiles.clone();
         let changes: [fn(&mut ServiceProfile); 6] = [
@@ -296,14 +349,39 @@ mod tests {
             change(&mut services[1]);
             let subscription = alice_with(services);
             let bytes = encode(&subscription).unwrap();
-            assert_eq!((bytes[0], decode(alice(), &bytes)), (3, Some(subscription)));
+            assert_eq!((bytes[0], decode(&bytes)), (3, Some(subscription)));
         }
         let text = br#"{"service_profiles":[],"profile":"<IMSSubscription><PrivateID>a</PrivateID><ServiceProfile>
             <PublicIdentity><Identity>sip:alice@ims.example</Identity></PublicIdentity></ServiceProfile></IMSSubscription>",
             "credentials":{"scheme":"digest","realm":"ims.example","md5":"00112233445566778899aabbccddeeff"}}"#;
         let text = text.iter().filter(|byte| **byte != b'\n').copied().collect::<Vec<_>>();
-        let read = decode(alice(), &[&[3], &text[..]].concat()).unwrap();
+        let read = decode(&[&[3], &text[..]].concat()).unwrap();
         assert_eq!(read.public_identities().map(ToString::to_string).collect::<Vec<_>>(), ["sip:alice@ims.example"]);
+    }
+
+    /// What version 4 added: who shares a subscription, as it will be found on disks.
+    #[test]
+    fn version_four() {
+        let user = |name: &str| name.parse::<PrivateIdentity>().unwrap();
+        let digest = |name: &str| Credentials::Digest(DigestCredentials::from_password(&user(name), "r", "x").unwrap());
+        let shared = full().shared_by(user("tablet"), digest("tablet")).unwrap();
+        let bytes = encode(&shared).unwrap();
+        assert_eq!((bytes[0], decode(&bytes)), (4, Some(shared.clone())));
+        let shared = shared.shared_by(user("watch"), digest("watch")).unwrap();
+        assert_eq!(decode(&encode(&shared).unwrap()), Some(shared));
+        let share = encode_share(&alice()).unwrap();
+        assert_eq!(super::decode(&user("tablet"), &share), Some(Record::Shares(alice())));
+        assert_eq!(share, b"\x04{\"shares\":\"alice@ims.example\"}");
+        assert_eq!(super::decode(&user("tablet"), b"\x03{\"shares\":\"alice@ims.example\"}"), None);
+        let text = br#"{"service_profiles":[{"identities":[{"identity":"sip:alice@ims.example"}]}],
+            "credentials":{"scheme":"digest","realm":"ims.example","md5":"00112233445566778899aabbccddeeff"},
+            "shared_by":[{"private_identity":"tablet","credentials":
+            {"scheme":"digest","realm":"ims.example","md5":"ffeeddccbbaa99887766554433221100"}}]}"#;
+        let read = decode(&[&[4], &text[..]].concat()).unwrap();
+        let names: Vec<_> = read.private_identities().map(ToString::to_string).collect();
+        assert_eq!(names, ["alice@ims.example", "tablet"]);
+        let Some(Credentials::Digest(digest)) = read.credentials_of(&user("tablet")) else { panic!("Digest") };
+        assert_eq!(*digest.ha1(DigestAlgorithm::Md5).unwrap().to_hex(), "ffeeddccbbaa99887766554433221100");
     }
 
     /// The first record format, as it will be found on disks: it has to be read for good.
@@ -312,12 +390,12 @@ mod tests {
         let text = br#"{"service_profiles":[{"identities":[{"identity":"sip:alice@ims.example"}]}],
             "credentials":{"scheme":"digest","realm":"ims.example","md5":"00112233445566778899aabbccddeeff"},
             "of a later version":1}"#;
-        let read = decode(alice(), &[&[1], &text[..]].concat()).unwrap();
+        let read = decode(&[&[1], &text[..]].concat()).unwrap();
         assert_eq!(read.public_identities().map(ToString::to_string).collect::<Vec<_>>(), ["sip:alice@ims.example"]);
         let Credentials::Digest(digest) = read.credentials() else { panic!("Digest") };
-        assert_eq!((digest.realm.as_str(), digest.ha1.len()), ("ims.example", 1));
-        assert_eq!(decode(alice(), &[&[4], &text[..]].concat()), None, "a version to come");
-        assert_eq!(decode(alice(), &[&[0], &text[..]].concat()), None);
+        assert_eq!((&*digest.realm, digest.hashes().count()), ("ims.example", 1));
+        assert_eq!(decode(&[&[VERSION + 1], &text[..]].concat()), None, "a version to come");
+        assert_eq!(decode(&[&[0], &text[..]].concat()), None);
     }
 
     /// What version 2 added, as it will be found on disks.
@@ -327,7 +405,7 @@ mod tests {
         let with = |credentials: &str| {
             let profiles = r#"[{"identities":[{"identity":"sip:alice@ims.example"}]}]"#;
             let text = format!(r#"{{"service_profiles":{profiles},"credentials":{{"scheme":"aka",{credentials}}}}}"#);
-            decode(alice(), &[&[2], text.as_bytes()].concat()).map(|read| read.credentials().clone())
+            decode(&[&[2], text.as_bytes()].concat()).map(|read| read.credentials().clone())
         };
         let functions = Milenage::new(&std::array::from_fn(|at| at as u8), &[0xcc; 16]);
         let milenage = AkaCredentials::new(functions, [0x80, 0]);
@@ -354,9 +432,9 @@ mod tests {
     #[test]
     fn damage_is_no_subscription() {
         let bytes = encode(&full()).unwrap();
-        assert_eq!(decode(alice(), &[]), None);
+        assert_eq!(decode(&[]), None);
         for end in 0..bytes.len() {
-            assert_eq!(decode(alice(), &bytes[..end]), None);
+            assert_eq!(decode(&bytes[..end]), None);
         }
     }
 }

@@ -15,16 +15,17 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use self::assignments::Assignments;
-use super::record;
+use super::record::{self, Record};
 use crate::diameter::Origin;
+use crate::store::provision::{self, Base, leave};
 use crate::{
-    Assignment, MAX_PAGE, PrivateIdentity, PublicIdentity, Put, ServerName, StoreError, SubscriberStore, Subscription,
-    Written,
+    Assignment, Listed, MAX_PAGE, PrivateIdentity, Provision, PublicIdentity, Put, ServerName, StoreError,
+    SubscriberStore, Subscription, Written,
 };
 
-/// Private identity → record.
+/// Private identity → record: of the subscription that it holds, or of whose it shares.
 const SUBSCRIPTIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("subscriptions");
-/// Public identity → private identity.
+/// Public identity → private identity, that of the holder.
 const OWNERS: TableDefinition<'_, &str, &str> = TableDefinition::new("owners");
 
 /// Private identity → sequence number, of those who have been challenged by AKA.
@@ -139,22 +140,19 @@ impl SubscriberStore for RedbSubscribers {
         .await
     }
 
-    async fn put(&self, subscription: Arc<Subscription>) -> Result<Put, StoreError> {
-        self.write(move |transaction| {
-            put(&mut transaction.open_table(SUBSCRIPTIONS)?, &mut transaction.open_table(OWNERS)?, &subscription)
-        })
-        .await
+    async fn put(&self, provision: Provision) -> Result<Put, StoreError> {
+        self.write(move |transaction| Tables::open(transaction)?.put(&provision)).await
     }
 
-    async fn put_all(&self, subscriptions: Vec<Arc<Subscription>>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
+    async fn put_all(&self, provisions: Vec<Provision>) -> Result<Vec<Result<Put, StoreError>>, StoreError> {
         self.write(move |transaction| {
-            let (mut table, mut owners) = (transaction.open_table(SUBSCRIPTIONS)?, transaction.open_table(OWNERS)?);
-            let put = |subscription: &Arc<Subscription>| match put(&mut table, &mut owners, subscription) {
+            let mut tables = Tables::open(transaction)?;
+            let put = |provision: &Provision| match tables.put(provision) {
                 Ok(put) => Ok(Ok(put)),
                 Err(Failure::Store(error)) => Ok(Err(error)),
                 Err(failure) => Err(failure),
             };
-            subscriptions.iter().map(put).collect()
+            provisions.iter().map(put).collect()
         })
         .await
     }
@@ -162,16 +160,19 @@ impl SubscriberStore for RedbSubscribers {
     async fn delete(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, StoreError> {
         let private_identity = private_identity.clone();
         self.write(move |transaction| {
-            let mut subscriptions = transaction.open_table(SUBSCRIPTIONS)?;
-            let mut owners = transaction.open_table(OWNERS)?;
+            let mut tables = Tables::open(transaction)?;
             transaction.open_table(SEQUENCES)?.remove(private_identity.as_str())?;
             assignments::forget(transaction, &private_identity)?;
-            take(&mut subscriptions, &mut owners, &private_identity)
+            let subscription = tables.subscription(&private_identity)?;
+            if let Some(subscription) = &subscription {
+                leave(&mut tables, subscription, &private_identity)?;
+            }
+            Ok(subscription)
         })
         .await
     }
 
-    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Arc<Subscription>>, StoreError> {
+    async fn list(&self, limit: usize, after: Option<&PrivateIdentity>) -> Result<Vec<Listed>, StoreError> {
         let after = after.cloned();
         self.read(move |transaction| {
             let subscriptions = transaction.open_table(SUBSCRIPTIONS)?;
@@ -179,7 +180,9 @@ impl SubscriberStore for RedbSubscribers {
             let mut page = Vec::new();
             for entry in subscriptions.range::<&str>((start, Bound::Unbounded))?.take(limit.min(MAX_PAGE)) {
                 let (key, record) = entry?;
-                page.push(decode(&identity_of(key.value())?, record.value())?);
+                let user = identity_of(key.value())?;
+                let subscription = resolve(&subscriptions, &user, record.value())?;
+                page.push((user, subscription));
             }
             Ok(page)
         })
@@ -241,41 +244,6 @@ fn private_file(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// Writes one subscription, unless it is there already or one of its identities is somebody else's.
-fn put(
-    subscriptions: &mut Table<'_, &'static str, &'static [u8]>,
-    owners: &mut Table<'_, &'static str, &'static str>,
-    subscription: &Arc<Subscription>,
-) -> Result<Put, Failure> {
-    let private_identity = subscription.private_identity();
-    let earlier = match record_of(subscriptions, private_identity) {
-        Ok(Some(earlier)) if earlier == *subscription => return Ok(Put::Unchanged),
-        // The way to repair a damaged record is to write it anew.
-        Err(Failure::Store(StoreError::Unreadable { .. })) => Err(()),
-        earlier => Ok(earlier?),
-    };
-    for identity in subscription.public_identities() {
-        if let Some(owner) = owner_of(owners, identity)?.filter(|owner| owner != private_identity) {
-            return Err(StoreError::Conflict { public_identity: identity.clone(), owner }.into());
-        }
-    }
-    match &earlier {
-        Ok(Some(earlier)) => {
-            for identity in earlier.public_identities() {
-                owners.remove(identity.as_str())?;
-            }
-        }
-        Ok(None) => {}
-        Err(()) => owners.retain(|_, owner| owner != private_identity.as_str())?,
-    }
-    for identity in subscription.public_identities() {
-        owners.insert(identity.as_str(), private_identity.as_str())?;
-    }
-    let record = record::encode(subscription).map_err(|error| StoreError::Failed(Arc::new(error)))?;
-    subscriptions.insert(private_identity.as_str(), record.as_slice())?;
-    Ok(earlier.ok().flatten().map_or(Put::Created, Put::Replaced))
-}
-
 impl fmt::Debug for RedbSubscribers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedbSubscribers").finish_non_exhaustive()
@@ -331,18 +299,65 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Removes a subscription and its entries among the owners.
-fn take(
-    subscriptions: &mut Table<'_, &'static str, &'static [u8]>,
-    owners: &mut Table<'_, &'static str, &'static str>,
-    private_identity: &PrivateIdentity,
-) -> Result<Option<Arc<Subscription>>, Failure> {
-    let Some(subscription) = record_of(subscriptions, private_identity)? else { return Ok(None) };
-    for identity in subscription.public_identities() {
-        owners.remove(identity.as_str())?;
+/// The tables of subscriptions, within a transaction that writes.
+struct Tables<'a> {
+    subscriptions: Table<'a, &'static str, &'static [u8]>,
+    owners: Table<'a, &'static str, &'static str>,
+}
+
+impl<'a> Tables<'a> {
+    fn open(transaction: &'a WriteTransaction) -> Result<Self, Failure> {
+        Ok(Self { subscriptions: transaction.open_table(SUBSCRIPTIONS)?, owners: transaction.open_table(OWNERS)? })
     }
-    subscriptions.remove(private_identity.as_str())?;
-    Ok(Some(subscription))
+
+    fn put(&mut self, provision: &Provision) -> Result<Put, Failure> {
+        let user = provision.private_identity();
+        let earlier = match self.subscription(user) {
+            // The way to repair a damaged record is to write it anew.
+            Err(Failure::Store(StoreError::Unreadable { .. })) => {
+                self.owners.retain(|_, owner| owner != user.as_str())?;
+                self.subscriptions.remove(user.as_str())?;
+                None
+            }
+            earlier => earlier?,
+        };
+        provision::put(self, earlier, provision)
+    }
+}
+
+impl Base for Tables<'_> {
+    type Error = Failure;
+
+    fn subscription(&self, private_identity: &PrivateIdentity) -> Result<Option<Arc<Subscription>>, Failure> {
+        record_of(&self.subscriptions, private_identity)
+    }
+
+    fn owner(&self, public_identity: &PublicIdentity) -> Result<Option<PrivateIdentity>, Failure> {
+        owner_of(&self.owners, public_identity)
+    }
+
+    fn replace(&mut self, earlier: Option<&Subscription>, later: Option<Arc<Subscription>>) -> Result<(), Failure> {
+        if let Some(earlier) = earlier {
+            for identity in earlier.public_identities() {
+                self.owners.remove(identity.as_str())?;
+            }
+            for user in earlier.private_identities() {
+                self.subscriptions.remove(user.as_str())?;
+            }
+        }
+        let Some(later) = later else { return Ok(()) };
+        let holder = later.private_identity();
+        for identity in later.public_identities() {
+            self.owners.insert(identity.as_str(), holder.as_str())?;
+        }
+        let record = record::encode(&later).map_err(|error| StoreError::Failed(Arc::new(error)))?;
+        self.subscriptions.insert(holder.as_str(), record.as_slice())?;
+        for user in later.private_identities().filter(|user| *user != holder) {
+            let record = record::encode_share(holder).map_err(|error| StoreError::Failed(Arc::new(error)))?;
+            self.subscriptions.insert(user.as_str(), record.as_slice())?;
+        }
+        Ok(())
+    }
 }
 
 fn record_of(
@@ -350,8 +365,26 @@ fn record_of(
     private_identity: &PrivateIdentity,
 ) -> Result<Option<Arc<Subscription>>, Failure> {
     match subscriptions.get(private_identity.as_str())? {
-        Some(record) => Ok(Some(decode(private_identity, record.value())?)),
+        Some(record) => Ok(Some(resolve(subscriptions, private_identity, record.value())?)),
         None => Ok(None),
+    }
+}
+
+/// The subscription that a record is of, or the one that it says is shared.
+fn resolve(
+    subscriptions: &impl ReadableTable<&'static str, &'static [u8]>,
+    private_identity: &PrivateIdentity,
+    record: &[u8],
+) -> Result<Arc<Subscription>, Failure> {
+    let unreadable = || StoreError::Unreadable { private_identity: private_identity.clone() };
+    let holder = match record::decode(private_identity, record).ok_or_else(unreadable)? {
+        Record::Holds(subscription) => return Ok(Arc::new(*subscription)),
+        Record::Shares(holder) => holder,
+    };
+    let shared = subscriptions.get(holder.as_str())?.and_then(|record| record::decode(&holder, record.value()));
+    match shared {
+        Some(Record::Holds(shared)) if shared.credentials_of(private_identity).is_some() => Ok(Arc::new(*shared)),
+        Some(Record::Holds(_) | Record::Shares(_)) | None => Err(unreadable().into()),
     }
 }
 
@@ -367,11 +400,6 @@ fn owner_of(
 
 fn identity_of(text: &str) -> Result<PrivateIdentity, Failure> {
     text.parse().map_err(|_| StorageError::Corrupted("a key is no private identity".to_owned()).into())
-}
-
-fn decode(private_identity: &PrivateIdentity, bytes: &[u8]) -> Result<Arc<Subscription>, StoreError> {
-    let subscription = record::decode(private_identity.clone(), bytes);
-    subscription.map(Arc::new).ok_or_else(|| StoreError::Unreadable { private_identity: private_identity.clone() })
 }
 
 #[cfg(test)]
@@ -454,7 +482,7 @@ mod tests {
         let path = folder.path().join("base");
         let alice = subscription("alice", "tel:+1");
         let base = RedbSubscribers::open(&path).unwrap();
-        assert!(base.put(alice.clone()).await.is_ok());
+        assert!(base.put(alice.clone().into()).await.is_ok());
         assert!(matches!(RedbSubscribers::open(&path), Err(OpenError::InUse)));
         drop(base);
         let base = RedbSubscribers::open(&path).unwrap();
@@ -474,7 +502,7 @@ mod tests {
     async fn damaged_record_can_be_written_anew() {
         let folder = tempfile::tempdir().unwrap();
         let base = RedbSubscribers::open(folder.path().join("base")).unwrap();
-        assert!(base.put(subscription("alice", "tel:+1")).await.is_ok());
+        assert!(base.put(subscription("alice", "tel:+1").into()).await.is_ok());
         let damage = base.write(|transaction| {
             transaction.open_table(SUBSCRIPTIONS)?.insert("alice", &b"\xff"[..])?;
             Ok(())
@@ -489,8 +517,8 @@ mod tests {
         ] {
             assert!(matches!(error, StoreError::Unreadable { private_identity } if private_identity == alice));
         }
-        assert_eq!(base.put(subscription("alice", "tel:+2")).await.unwrap(), Put::Created);
-        assert_eq!(base.put(subscription("bob", "tel:+1")).await.unwrap(), Put::Created, "no longer of Alice");
+        assert_eq!(base.put(subscription("alice", "tel:+2").into()).await.unwrap(), Put::Created);
+        assert_eq!(base.put(subscription("bob", "tel:+1").into()).await.unwrap(), Put::Created, "no longer of Alice");
     }
 
     const CHILD: &str = "IMSCORE_HSS_TEST_BASE";
@@ -540,7 +568,7 @@ mod tests {
         let credentials = Credentials::Aka(AkaCredentials::new(Milenage::new(&[1; 16], &[2; 16]), [0x80, 0]));
         let alice = Subscription::new("alice".parse().unwrap(), ["tel:+1".parse().unwrap()], credentials).unwrap();
         let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(RedbSubscribers::open(&path).unwrap().put(Arc::new(alice))).unwrap();
+        runtime.block_on(RedbSubscribers::open(&path).unwrap().put(alice.into())).unwrap();
         let mut challenges = BTreeSet::new();
         for turn in 1..=3 {
             let mut child = Command::new(env::current_exe().unwrap())
@@ -608,7 +636,7 @@ mod tests {
         let runtime = ::tokio::runtime::Builder::new_current_thread().build().unwrap();
         for number in 0..10_000 {
             let subscription = subscription(&format!("user{number}"), &format!("tel:+{number}"));
-            runtime.block_on(base.put(subscription)).unwrap();
+            runtime.block_on(base.put(subscription.into())).unwrap();
             println!("\nwrote {number}");
         }
     }
