@@ -85,7 +85,7 @@ impl Change {
             }
             Contacts::Change(wanted) => self.changed(&registration.bindings, wanted, terms)?,
         };
-        registration.bindings = bindings;
+        registration.set_bindings(bindings);
         Ok(())
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Registration {
     pub(crate) charging: Option<ChargingAddresses>,
     /// What has run out since the record was written.
     pub(crate) expired: Vec<Binding>,
+    /// Private identities that have no binding any more, which the HSS has yet to hear.
+    pub(crate) left: Vec<PrivateIdentity>,
     /// How long the other identities of the set point to it from now on.
     pub(super) aliases_last: Duration,
     unknown: Unknown,
@@ -75,6 +77,7 @@ mod set {
     /// Milliseconds between the record's end and that of its aliases.
     pub(super) const ALIASES_OUTLIVE: u8 = 7;
     pub(super) const PRIVATE_IDENTITY: u8 = 8;
+    pub(super) const LEFT: u8 = 9;
 }
 
 /// Tags of an identity.
@@ -111,6 +114,7 @@ impl Registration {
             bindings: Vec::new(),
             charging: None,
             expired: Vec::new(),
+            left: Vec::new(),
             aliases_last: Duration::ZERO,
             unknown: Unknown::default(),
         }
@@ -146,6 +150,29 @@ impl Registration {
         self.identities.iter().find(|entry| entry.identity == *identity)
     }
 
+    /// Whether a private identity has a binding.
+    pub(crate) fn has(&self, private_identity: &PrivateIdentity) -> bool {
+        self.bindings.iter().any(|binding| binding.private_identity == *private_identity)
+    }
+
+    /// Puts other bindings in the place of those that there are, and notes who has none from now on.
+    pub(crate) fn set_bindings(&mut self, bindings: Vec<Binding>) {
+        let before = std::mem::replace(&mut self.bindings, bindings);
+        self.note_left(&before);
+    }
+
+    /// Who has left: whoever had a binding, or had left before, and has none.
+    fn note_left(&mut self, before: &[Binding]) {
+        let had = before.iter().map(|binding| binding.private_identity.clone());
+        let mut left = std::mem::take(&mut self.left);
+        left.extend(had);
+        for user in left {
+            if !self.has(&user) && !self.left.contains(&user) {
+                self.left.push(user);
+            }
+        }
+    }
+
     /// How long its last binding holds.
     pub(super) fn lasts(&self) -> Duration {
         self.bindings.iter().map(|binding| binding.remaining).max().unwrap_or_default()
@@ -178,6 +205,9 @@ impl Registration {
         for address in self.charging.iter().flat_map(|charging| &charging.event) {
             out.text(set::EVENT, address);
         }
+        for user in &self.left {
+            out.text(set::LEFT, user.as_str());
+        }
         out.number(set::ALIASES_OUTLIVE, milliseconds(self.aliases_last.saturating_sub(lasts)));
         out.unknown(&self.unknown);
         out.finish()
@@ -194,6 +224,7 @@ impl Registration {
                 set::BINDING => registration.bindings.push(Binding::read(field, expires_in)?),
                 set::COLLECTION => collection.push(field.text()?.to_string()),
                 set::EVENT => event.push(field.text()?.to_string()),
+                set::LEFT => registration.left.push(field.parse()?),
                 set::ALIASES_OUTLIVE => {
                     registration.aliases_last = expires_in.saturating_add(Duration::from_millis(field.number()?));
                 }
@@ -204,7 +235,9 @@ impl Registration {
             registration.charging = Some(ChargingAddresses::new(collection, event));
         }
         let has_run_out = |binding: &mut Binding| binding.remaining.is_zero();
-        registration.expired = registration.bindings.extract_if(.., has_run_out).collect();
+        let expired: Vec<_> = registration.bindings.extract_if(.., has_run_out).collect();
+        registration.note_left(&expired);
+        registration.expired = expired;
         Ok(registration)
     }
 }

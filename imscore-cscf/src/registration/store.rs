@@ -20,7 +20,7 @@ const ATTEMPTS: usize = 16;
 /// How much longer than its set an alias lasts: so long that it need not be written with each refresh.
 const ALIASES_OUTLIVE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A set without bindings is kept until the HSS knows that they are gone: it is asked again after this long.
+/// The HSS is told again after this long of who has no binding any more, and a set without any is kept until it knows.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// For how long work that has fallen due is one node's.
@@ -181,6 +181,7 @@ impl Registrations {
             self.write_aliases(call, registration).await?;
         }
         let changes_in = registration.changes_in();
+        let changes_in = if registration.left.is_empty() { changes_in } else { changes_in.min(RETRY) };
         let times = |write: Write| write.expires_in(lasts).due_in(changes_in);
         self.swap(call, key, expected, registration.encode(), times).await
     }

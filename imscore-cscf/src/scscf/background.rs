@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use imscore_hss::state::Version;
 use imscore_hss::{
-    AssignmentType, HssEvent, PublicIdentity, PushProfile, RegistrationTermination, ServerAssignmentRequest,
+    AssignmentType, HssEvent, PrivateIdentity, PublicIdentity, PushProfile, RegistrationTermination,
+    ServerAssignmentRequest,
 };
 
 use super::challenges::Challenges;
@@ -88,8 +89,8 @@ impl Scscf {
 
     /// Bindings have run out (TS 24.229 §5.4.1.4.1).
     async fn expire(&self, call: &Call, mut stored: Stored) {
-        if stored.registration.bindings.is_empty() {
-            self.end(call, &stored, AssignmentType::TimeoutDeregistration).await;
+        if stored.registration.bindings.is_empty() || !stored.registration.left.is_empty() {
+            self.end(call, stored, AssignmentType::TimeoutDeregistration).await;
         } else {
             // Where this fails the lease brings it back.
             let _ = self.registrations.settle(call, &mut stored).await;
@@ -125,7 +126,9 @@ impl Scscf {
             return;
         }
         // Credentials may have changed with the rest.
-        let _ = self.challenges.forget(call, event.private_identity()).await;
+        for user in event.private_identities() {
+            let _ = self.challenges.forget(call, user).await;
+        }
         match event {
             HssEvent::RegistrationTermination(termination) => self.deregister(call, termination).await,
             HssEvent::PushProfile(push) => self.take_profile(call, push).await,
@@ -135,7 +138,7 @@ impl Scscf {
 
     /// Registration-Termination-Request (TS 24.229 §5.4.1.5).
     pub(super) async fn deregister(&self, call: &Call, termination: RegistrationTermination) {
-        let is_it = |binding: &Binding| binding.private_identity == termination.private_identity;
+        let is_it = |binding: &Binding| termination.private_identities().any(|user| *user == binding.private_identity);
         for identity in &termination.public_identities {
             let Ok(Some(registration)) = self.registrations.find(call, identity).await else { continue };
             // Another S-CSCF may have the user by now, with the same record.
@@ -164,7 +167,7 @@ impl Scscf {
         let _ = change.await;
     }
 
-    /// Takes bindings out of a set. Where none is left the HSS is told, unless it was the HSS that said so.
+    /// Takes bindings out of a set. The HSS is told who has none left, unless it was the HSS that said so.
     async fn remove(
         &self,
         call: &Call,
@@ -174,16 +177,22 @@ impl Scscf {
     ) -> Result<(), Failure> {
         let change = self.registrations.change(call, default, |found| {
             let Some(mut registration) = found else { return Ok(None) };
-            let before = registration.bindings.len();
-            registration.bindings.retain(|binding| !is_it(binding));
-            Ok::<_, Failure>((registration.bindings.len() < before).then_some(registration))
+            let (gone, stay): (Vec<_>, Vec<_>) = registration.bindings.iter().cloned().partition(&is_it);
+            registration.set_bindings(stay);
+            if told.is_none() {
+                let is_known = |user: &PrivateIdentity| gone.iter().any(|binding| binding.private_identity == *user);
+                registration.left.retain(|user| !is_known(user));
+            }
+            Ok::<_, Failure>((!gone.is_empty()).then_some(registration))
         });
         let Some(stored) = change.await? else { return Ok(()) };
-        if stored.registration.bindings.is_empty() {
-            match told {
-                Some(assignment) => self.end(call, &stored, assignment).await,
-                None => drop(self.registrations.forget(call, &stored).await?),
+        let Stored { registration, .. } = &stored;
+        match told {
+            Some(assignment) if !registration.left.is_empty() => self.end(call, stored, assignment).await,
+            None if registration.bindings.is_empty() && registration.left.is_empty() => {
+                self.registrations.forget(call, &stored).await?;
             }
+            Some(_) | None => {}
         }
         Ok(())
     }

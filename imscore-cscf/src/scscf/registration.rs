@@ -1,6 +1,6 @@
 //! REGISTER: bindings come, stay and go (TS 24.229 §5.4.1.2.2A, §5.4.1.2.2F, §5.4.1.4; RFC 3261 §10.3).
 
-use imscore_hss::{AssignmentType, HssError, ServerAssignment, ServerAssignmentRequest};
+use imscore_hss::{AssignmentType, HssError, PrivateIdentity, ServerAssignment, ServerAssignmentRequest};
 use imscore_sip::header::{
     Contact, Name, PAssociatedUri, PChargingFunctionAddresses, Path, Require, ServiceRoute, Supported,
 };
@@ -75,9 +75,10 @@ impl Scscf {
     /// Tells the HSS, and writes the bindings.
     async fn bind(&self, call: &Call, register: &RegisterRequest, change: &Change) -> Result<Registration, Failure> {
         let known = self.registrations.find(call, &register.public_identity).await?;
+        // A private identity that is new to the set is a registration, whoever else has it (TS 24.229 §5.4.1.2.2F).
         let assignment = match known {
-            Some(_) => AssignmentType::ReRegistration,
-            None => AssignmentType::Registration,
+            Some(known) if known.has(&register.private_identity) => AssignmentType::ReRegistration,
+            Some(_) | None => AssignmentType::Registration,
         };
         let answer = self.assign(call, register, assignment).await?;
         let profile = answer.profile.as_deref().ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
@@ -110,31 +111,47 @@ impl Scscf {
             Ok::<_, Failure>(Some(registration))
         });
         let Some(stored) = stored.await? else { return Ok(None) };
-        if !stored.registration.bindings.is_empty() {
-            return Ok(Some(stored.registration));
+        let registration = stored.registration.clone();
+        if !registration.left.is_empty() || registration.bindings.is_empty() {
+            self.end(call, stored, AssignmentType::UserDeregistration).await;
         }
-        self.end(call, &stored, AssignmentType::UserDeregistration).await;
-        Ok(None)
+        Ok((!registration.bindings.is_empty()).then_some(registration))
     }
 
-    /// Tells the HSS that a set has no binding any more, and forgets it. Where the HSS does not answer, the store gives
-    /// the set out again later.
-    pub(super) async fn end(&self, call: &Call, stored: &Stored, assignment: AssignmentType) {
-        let registration = &stored.registration;
-        let Some(default) = registration.default_identity() else { return };
-        let tell = |assignment| {
-            let (private, name) = (registration.private_identity.clone(), registration.server_name.clone());
-            ServerAssignmentRequest::new(private, default.clone(), name, assignment)
+    /// Tells the HSS who has no binding any more, and forgets the set where nobody has. Where the HSS does not answer, the
+    /// store gives the set out again later.
+    pub(super) async fn end(&self, call: &Call, mut stored: Stored, assignment: AssignmentType) {
+        let registration = &mut stored.registration;
+        let Some(default) = registration.default_identity().cloned() else { return };
+        let name = registration.server_name.clone();
+        let tell = async |user: &PrivateIdentity, assignment| {
+            let request = ServerAssignmentRequest::new(user.clone(), default.clone(), name.clone(), assignment);
+            let told = self.ask(call, self.hss.server_assignment(&request)).await;
+            !matches!(told, Err(HssError::Unreachable | HssError::Busy { .. }))
         };
-        let ended = tell(assignment);
-        if let Err(HssError::Unreachable | HssError::Busy { .. }) =
-            self.ask(call, self.hss.server_assignment(&ended)).await
-        {
+        // Records of before do not say who has left.
+        if registration.bindings.is_empty() && registration.left.is_empty() {
+            registration.left.push(registration.private_identity.clone());
+        }
+        let mut told = Vec::new();
+        for user in std::mem::take(&mut registration.left) {
+            let list = if tell(&user, assignment).await { &mut told } else { &mut registration.left };
+            list.push(user);
+        }
+        if told.is_empty() {
             return;
         }
-        if let Ok(false) = self.registrations.forget(call, stored).await {
-            // The user registered again while the HSS was told that it is gone; whichever it heard last, this is true.
-            let _ = self.ask(call, self.hss.server_assignment(&tell(AssignmentType::Registration))).await;
+        let is_over = registration.bindings.is_empty() && registration.left.is_empty();
+        let written = match is_over {
+            true => self.registrations.forget(call, &stored).await,
+            false => self.registrations.settle(call, &mut stored).await,
+        };
+        if let Ok(false) = written {
+            // Somebody registered again while the HSS was told that it is gone; whichever it heard last, this is true.
+            let Ok(Some(now)) = self.registrations.find(call, &default).await else { return };
+            for user in told.iter().filter(|user| now.has(user)) {
+                tell(user, AssignmentType::Registration).await;
+            }
         }
     }
 

@@ -6,5 +6,6 @@ mod core;
 mod faults;
 mod node;
 mod rough;
+mod sharing;
 mod sockets;
 mod threats;

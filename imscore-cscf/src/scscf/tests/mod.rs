@@ -3,6 +3,7 @@
 mod background;
 mod registration;
 mod session;
+mod sharing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
