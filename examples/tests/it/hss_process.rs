@@ -23,15 +23,15 @@ use crate::core::http;
 use crate::hss::{SOON, scscf};
 
 /// A running `hss`; killed with the test.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    diameter: SocketAddr,
+    pub(crate) diameter: SocketAddr,
     http: SocketAddr,
 }
 
 impl Process {
     /// Starts it and returns once it has said where it listens.
-    async fn start(data: &Path, diameter: &str) -> Process {
+    pub(crate) async fn start(data: &Path, diameter: &str) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_hss"))
             .args(["--listen", diameter, "--http", "127.0.0.1:0", "--log", "warn", "--data"])
             .arg(data)
@@ -56,7 +56,7 @@ impl Process {
     }
 
     /// A number of `/metrics`.
-    async fn count(&self, name: &str) -> u64 {
+    pub(crate) async fn count(&self, name: &str) -> u64 {
         let page = self.http("GET /metrics", "").await;
         let line = page.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {page}"));
         line.trim().parse().unwrap()
@@ -225,8 +225,10 @@ enum End {
 }
 
 const CER: u32 = 257;
-const UAR: u32 = 300;
-const SAR: u32 = 301;
+pub(crate) const UAR: u32 = 300;
+pub(crate) const SAR: u32 = 301;
+pub(crate) const LIR: u32 = 302;
+pub(crate) const MAR: u32 = 303;
 
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
@@ -286,10 +288,10 @@ static END_TO_END: AtomicU32 = AtomicU32::new(1);
 
 /// AVPs as bytes, right or wrong.
 #[derive(Clone, Default)]
-struct Avps(Vec<u8>);
+pub(crate) struct Avps(pub(crate) Vec<u8>);
 
 impl Avps {
-    fn add(mut self, code: u32, vendor: u32, data: &[u8]) -> Avps {
+    pub(crate) fn add(mut self, code: u32, vendor: u32, data: &[u8]) -> Avps {
         let head = if vendor == 0 { 8 } else { 12 };
         let flags = if vendor == 0 { 0x40 } else { 0xc0 };
         self.0.extend(code.to_be_bytes());
@@ -302,7 +304,7 @@ impl Avps {
         self
     }
 
-    fn text(self, code: u32, vendor: u32, text: &str) -> Avps {
+    pub(crate) fn text(self, code: u32, vendor: u32, text: &str) -> Avps {
         self.add(code, vendor, text.as_bytes())
     }
 
@@ -315,11 +317,11 @@ impl Avps {
         self
     }
 
-    fn and(self, other: &Avps) -> Avps {
+    pub(crate) fn and(self, other: &Avps) -> Avps {
         self.raw(&other.0)
     }
 
-    fn message(&self, command: u32, hop_by_hop: u32) -> Vec<u8> {
+    pub(crate) fn message(&self, command: u32, hop_by_hop: u32) -> Vec<u8> {
         let application = if command == CER { 0 } else { 16_777_216_u32 };
         let flags = if command == CER { 0x80 } else { 0xc0 };
         let words = [
@@ -363,12 +365,12 @@ fn request(without: &[u32], more: &[(u32, u32, &[u8])]) -> Avps {
     wanted.fold(Avps::default(), |avps, (code, vendor, data)| avps.add(*code, *vendor, data))
 }
 
-fn uar(without: &[u32]) -> Avps {
+pub(crate) fn uar(without: &[u32]) -> Avps {
     let identity = b"sip:alice@ims.example";
     request(without, &[(1, 0, b"alice@ims.example"), (601, TGPP, identity), (600, TGPP, b"ims.example")])
 }
 
-fn sar(without: &[u32]) -> Avps {
+pub(crate) fn sar(without: &[u32]) -> Avps {
     let name = b"sip:scscf.ims.example";
     request(
         without,
@@ -382,14 +384,32 @@ fn sar(without: &[u32]) -> Avps {
     )
 }
 
+pub(crate) fn lir(without: &[u32]) -> Avps {
+    request(without, &[(601, TGPP, b"sip:alice@ims.example")])
+}
+
+pub(crate) fn mar(without: &[u32]) -> Avps {
+    let item = Avps::default().text(608, TGPP, "SIP Digest");
+    request(
+        without,
+        &[
+            (1, 0, b"alice@ims.example"),
+            (601, TGPP, b"sip:alice@ims.example"),
+            (612, TGPP, &item.0),
+            (607, TGPP, &[0, 0, 0, 1]),
+            (602, TGPP, b"sip:scscf.ims.example"),
+        ],
+    )
+}
+
 /// A peer that says whatever it likes.
-struct Raw {
-    stream: TcpStream,
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
 }
 
 impl Raw {
     /// The I-CSCF, connected: again and again while the HSS has not yet noticed that the one of before is gone.
-    async fn connect(hss: SocketAddr) -> Raw {
+    pub(crate) async fn connect(hss: SocketAddr) -> Raw {
         timeout(SOON, async {
             loop {
                 let mut peer = Raw { stream: TcpStream::connect(hss).await.unwrap() };
@@ -404,7 +424,7 @@ impl Raw {
     }
 
     /// The next answer; none where the connection was closed. A watchdog of the HSS is left alone.
-    async fn answer(&mut self) -> Option<Message> {
+    pub(crate) async fn answer(&mut self) -> Option<Message> {
         loop {
             let message = self.message().await?;
             if !message.header().is_request() {
@@ -427,7 +447,7 @@ impl Raw {
 }
 
 /// Result-Code, or the one in Experimental-Result; DIAMETER_FIRST_REGISTRATION counts as success.
-fn result(answer: &Message) -> u32 {
+pub(crate) fn result(answer: &Message) -> u32 {
     let number = |avp: Avp<'_>| u32::from_be_bytes(avp.data().try_into().unwrap());
     if let Some(code) = answer.find(&avp::RESULT_CODE) {
         return number(code);

@@ -6,5 +6,6 @@ mod core;
 mod diameter_names;
 mod hss;
 mod hss_process;
+mod hss_sizes;
 mod http;
 mod phones;

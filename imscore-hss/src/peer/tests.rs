@@ -1,6 +1,7 @@
 //! One engine against scripted peers, in virtual time.
 
 mod found;
+mod overload;
 mod sizes;
 
 use proptest::prelude::*;
@@ -83,6 +84,17 @@ fn lia(request: &Message, host: &str, outcome: Outcome, reports: Vec<OcOlr>) -> 
     head.reports = reports;
     let command = LocationInfoAnswer { server_name: None, capabilities: None, wildcard: None, flags: None };
     Message::parse(Answer { head, command }.encode(request.header()).unwrap()).unwrap()
+}
+
+/// An answer that sends a request elsewhere.
+fn redirect(asked: &Message, from: &str, to: &[&str]) -> Message {
+    let header = asked.header().answer();
+    let header = Header { flags: header.flags.with(CommandFlags::ERROR), ..header };
+    message(header, |out| {
+        out.avp(&avp::ORIGIN_HOST, &from);
+        out.avp(&avp::RESULT_CODE, &ResultCode::REDIRECT_INDICATION.0);
+        to.iter().for_each(|to| out.avp(&avp::REDIRECT_HOST, to));
+    })
 }
 
 impl World {
@@ -609,24 +621,14 @@ fn elsewhere_after_an_error() {
         world.give(2, lia(&world.last(2), "z.ims.example", Outcome::Base(result), vec![]));
         assert!(world.drain()[0].ends_with("z.ims.example"), "nobody is left");
     }
-    let redirect = |world: &World, to: &str| {
-        let asked = world.last(1);
-        let header = asked.header().answer();
-        let header = Header { flags: header.flags.with(CommandFlags::ERROR), ..header };
-        message(header, |out| {
-            out.avp(&avp::ORIGIN_HOST, &"a.ims.example");
-            out.avp(&avp::RESULT_CODE, &ResultCode::REDIRECT_INDICATION.0);
-            out.avp(&avp::REDIRECT_HOST, &to);
-        })
-    };
     world.ask().unwrap();
     world.expect(&[SENT_1]);
-    world.give(1, redirect(&world, "aaa://z.ims.example:3868"));
+    world.give(1, redirect(&world.last(1), "a.ims.example", &["aaa://z.ims.example:3868"]));
     world.expect(&[SENT_2]);
     // Only to whom we know.
     world.ask().unwrap();
     world.expect(&[SENT_1]);
-    world.give(1, redirect(&world, "aaa://stranger.example"));
+    world.give(1, redirect(&world.last(1), "a.ims.example", &["aaa://stranger.example"]));
     world.expect(&["answer 4 a.ims.example"]);
 }
 
