@@ -165,7 +165,7 @@ pub enum NotFound {
     /// Something else is written there.
     #[error("the NAPTR records of {0} have no transport of ours for the application")]
     NoService(String),
-    /// NAPTR records lead in a circle, or too far.
+    /// NAPTR records lead in a circle.
     #[error("the NAPTR records of {0} lead in a circle")]
     Circle(String),
     /// The host is not one of the realm.

@@ -1,6 +1,6 @@
 //! From what is known to peers, or to what must be known before: RFC 6733 §5.2, RFC 3958 §2.2, RFC 2782.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -10,8 +10,6 @@ use crate::peer::random::Random;
 
 /// Questions of one round. What lies behind more of them is not found.
 const QUESTIONS: usize = 64;
-/// NAPTR records that lead to others, one behind the other.
-const CHAIN: usize = 5;
 /// Services of a realm that are looked at.
 const SERVICES: usize = 8;
 /// Addresses of one host.
@@ -35,6 +33,8 @@ struct Round<'a> {
     room: usize,
     missing: Vec<Question>,
     hosts: Vec<Host>,
+    /// Names whose NAPTR records were followed: each once, or a few of them that lead to each other would take for ever.
+    followed: BTreeSet<String>,
     /// Counts services in their order.
     service: usize,
     lasts: Duration,
@@ -68,6 +68,7 @@ pub(super) fn plan(
         room: QUESTIONS.saturating_sub(known.len() + asked.len()),
         missing: Vec::new(),
         hosts: Vec::new(),
+        followed: BTreeSet::new(),
         service: 0,
         lasts: Duration::MAX,
         silent: None,
@@ -86,7 +87,7 @@ impl<'a> Round<'a> {
         let realm = name(&self.search.realm);
         let Some(records) = self.known(Question::Naptr(realm.clone())) else { return };
         if records.iter().any(is_diameter) {
-            return self.naptr(&realm, records, CHAIN);
+            return self.naptr(&realm, records);
         }
         // What is written of other protocols says nothing of Diameter.
         let answered = self.silent.is_none();
@@ -102,7 +103,11 @@ impl<'a> Round<'a> {
     }
 
     /// Follows the NAPTR records of a name in their order.
-    fn naptr(&mut self, of: &str, records: &[Record], chain: usize) {
+    fn naptr(&mut self, of: &str, records: &[Record]) {
+        if !self.followed.insert(of.to_owned()) {
+            self.obstacle = Some(NotFound::Circle(of.to_owned()));
+            return;
+        }
         let mut services = Vec::new();
         for record in records {
             let Record::Naptr { order, preference, flags, service, replacement } = record else { continue };
@@ -131,14 +136,11 @@ impl<'a> Round<'a> {
                         addresses: vec![],
                     });
                 }
-                "" => match chain.checked_sub(1) {
-                    None => self.obstacle = Some(NotFound::Circle(of.to_owned())),
-                    Some(chain) => {
-                        if let Some(records) = self.known(Question::Naptr(replacement.clone())) {
-                            self.naptr(&replacement, records, chain);
-                        }
+                "" => {
+                    if let Some(records) = self.known(Question::Naptr(replacement.clone())) {
+                        self.naptr(&replacement, records);
                     }
-                },
+                }
                 _ => {}
             }
         }

@@ -284,7 +284,15 @@ fn zones_without_end() {
     let mut world = World::new(search(), &zone);
     world.discovery.start(Duration::ZERO);
     assert!(matches!(world.drain().pop(), Some(Err(NotFound::Circle(_)))));
-    assert!(world.asked.len() <= 64, "{:?}", world.asked.len());
+    assert_eq!(world.asked.len(), 9, "each name once: {:?}", world.asked);
+    let mut zone = "ims.example NAPTR 1 1 \"\" \"aaa:diameter.tcp\" n0.ims.example.\n".to_owned();
+    for n in 0..200 {
+        writeln!(zone, "n{n}.ims.example NAPTR 1 1 \"\" \"aaa:diameter.tcp\" n{}.ims.example.", n + 1).unwrap();
+    }
+    let mut world = World::new(search(), &zone);
+    world.discovery.start(Duration::ZERO);
+    assert!(matches!(world.drain().pop(), Some(Err(NotFound::NoService(_)))));
+    assert_eq!(world.asked.len(), 64);
 }
 
 /// What was found holds as long as its records, and is asked for again then, but not without pause.
