@@ -176,7 +176,8 @@ pub enum Event {
         /// The context.
         id: ContextId,
     },
-    /// The final response to a request of [`Proxy::originate`]; 408 and 503 of our own where none came.
+    /// A final response to a request of [`Proxy::originate`]; 408 and 503 of our own where none came. There is one, but for an
+    /// INVITE: each 2xx to it comes, repeated ones too, since its owner acknowledges each (RFC 3261 §13.2.2.4).
     Answer {
         /// What the owner called it.
         token: u64,
@@ -490,7 +491,7 @@ impl Proxy {
         }
     }
 
-    /// Sends a request of the owner's own; the outcome is an [`Event::Answer`] with this number.
+    /// Sends a request of the owner's own; the outcome is an [`Event::Answer`] with this number, for an INVITE maybe more.
     pub fn originate(&mut self, request: Request, hop: Hop, token: u64, now: Now) {
         self.now = now;
         let id = self.contexts.insert(Context::new(Upstream::Owner(token), request.clone(), 0));
@@ -627,6 +628,10 @@ impl Proxy {
     }
 
     fn cancel_received(&mut self, id: ServerId, invite: Option<ServerId>, request: &Request, now: Now) {
+        if let Err(rejection) = request.check() {
+            let tag = format!("{:016x}", self.transactions.random());
+            return self.transactions.respond(id, request.reply(rejection.status()).with_to_tag(&tag), now);
+        }
         let context = invite.and_then(|invite| self.servers.get(&invite).copied());
         let tag = context.and_then(|context| self.contexts.get(context)).map(|context| context.tag);
         let (status, tag) = match tag {

@@ -380,6 +380,56 @@ fn a_cancel_of_somebody_else() {
     );
 }
 
+/// RFC 3261 §8.1.1.5: a CANCEL whose CSeq says something else is none.
+#[test]
+fn a_cancel_that_calls_itself_an_invite() {
+    ladder(&[BOB]).run(
+        "alice -> proxy  INVITE sip:bob@ims.example
+         proxy -> alice  100
+         proxy -> bob    INVITE sip:bob@192.0.2.2
+         bob -> proxy    180
+         proxy -> alice  180
+         alice -> proxy  CANCEL  CSeq='1 INVITE'
+         proxy -> alice  400
+         bob -> proxy    200
+         proxy -> alice  200",
+    );
+}
+
+/// RFC 3261 §13.2.2.4: each 2xx to an INVITE of the owner's own comes to the owner, who acknowledges each; other requests have
+/// one answer.
+#[test]
+fn an_invite_of_ones_own_is_answered_more_than_once() {
+    for (method, expected) in [(Method::Invite, vec![(7, 200), (7, 200)]), (Method::Message, vec![(7, 200)])] {
+        type Owner = Box<dyn FnMut(&mut Proxy, Event, Now)>;
+        let answers = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let noted = answers.clone();
+        let ladder = Ladder::new();
+        let now = ladder.now();
+        let build = move |listeners| -> crate::Owned<Proxy, Owner> {
+            let owner: Owner = Box::new(move |proxy, event, now| match event {
+                Event::Answer { token, response } => noted.borrow_mut().push((token, response.status().code())),
+                Event::Response { id, branch, response } => proxy.pass(id, branch, response, now),
+                Event::Request { .. }
+                | Event::Ack { .. }
+                | Event::Cancelled { .. }
+                | Event::Ended { .. }
+                | Event::FlowLost { .. } => {}
+            });
+            let config = Config::new(transaction::Config::new([1; 32], listeners));
+            crate::Owned::new(Proxy::new(config, now), now, owner)
+        };
+        let mut ladder = ladder.engine("proxy", ["udp:192.0.2.10:5060"], build).peer("bob", "udp:192.0.2.2:5060");
+        let host: crate::testing::Host<crate::Owned<Proxy, Owner>> = ladder.network().find("proxy").unwrap();
+        let request = crate::testing::request(method.as_str(), "sip:bob@192.0.2.2").request();
+        let hop = Forking::hop(&request);
+        ladder.network().with(host, |proxy, now| proxy.engine_mut().originate(request, hop, 7, now));
+        let again = if method == Method::Invite { "bob -> proxy  200 INVITE" } else { "" };
+        ladder.run(&format!("proxy -> bob  {method} sip:bob@192.0.2.2\nbob -> proxy  200\n{again}"));
+        assert_eq!(*answers.borrow(), expected, "{method}");
+    }
+}
+
 /// RFC 3261 §16.12.1.1 over TCP to a UDP phone: one Record-Route does, the transports are each side's own.
 #[test]
 fn a_call_between_transports() {

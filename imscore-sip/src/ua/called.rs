@@ -62,7 +62,7 @@ impl UserAgent {
             return self.reply(id, response, now);
         }
         let dialog = DialogId::of_request(&request);
-        let is_subscribe = request.is(&Method::Subscribe) && !self.config.events.is_empty();
+        let is_subscribe = request.is(&Method::Subscribe) && self.takes_subscribe();
         match dialog.as_ref().and_then(|dialog| self.call_of(dialog)) {
             Some(call) => self.on_request_within(call, id, request, flow, now),
             None if request.is(&Method::Notify) && self.on_notify(id, &request, None, now) => {}
@@ -86,9 +86,7 @@ impl UserAgent {
 
     /// RFC 3261 §8.2.1, §8.2.2.3.
     fn refusal(&self, request: &Request) -> Option<Response> {
-        if let Err(rejection) = request.check() {
-            let mut response = request.reply(rejection.status());
-            response.headers.push_raw("Warning", format!("399 - \"{rejection}\"").as_bytes());
+        if let Some(response) = malformed(request) {
             return Some(response);
         }
         if !self.methods().any(|method| request.is(&method)) {
@@ -468,6 +466,9 @@ impl UserAgent {
     }
 
     pub(super) fn on_cancel(&mut self, id: ServerId, invite: Option<ServerId>, request: &Request, now: Now) {
+        if let Some(response) = malformed(request) {
+            return self.reply(id, response, now);
+        }
         let status = match invite {
             Some(_) => StatusCode::OK,
             None => StatusCode::CALL_TRANSACTION_DOES_NOT_EXIST,
@@ -536,6 +537,14 @@ impl UserAgent {
             None => self.disarm(key, Alarm::Session),
         }
     }
+}
+
+/// What a request gets that cannot be understood (RFC 3261 §8.2, §21.4.1).
+fn malformed(request: &Request) -> Option<Response> {
+    let rejection = request.check().err()?;
+    let mut response = request.reply(rejection.status());
+    response.headers.push_raw("Warning", format!("399 - \"{rejection}\"").as_bytes());
+    Some(response)
 }
 
 /// What an INVITE begins.

@@ -281,3 +281,15 @@ fn what_cannot_be_served_is_refused() {
         &[],
     );
 }
+
+/// RFC 3261 §8.1.1.5: a CANCEL whose CSeq says something else is none, and cancels nothing.
+#[test]
+fn a_cancel_that_calls_itself_an_invite() {
+    check(
+        "alice -> bob  INVITE sip:bob@192.0.2.2
+         bob -> alice  180
+         alice -> bob  CANCEL  CSeq='1 INVITE'
+         bob -> alice  400",
+        &["INVITE"],
+    );
+}
