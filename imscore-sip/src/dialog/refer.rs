@@ -28,8 +28,10 @@ pub struct Refer {
     pub method: Method,
     /// The dialog that the INVITE is to replace: the one header of the URI that is kept.
     pub replaces: Option<Replaces>,
-    /// Whether he wants NOTIFYs, which he does unless he says otherwise (RFC 4488 §4, RFC 7614 §4).
+    /// Whether the REFER makes a subscription, which it does unless it says otherwise (RFC 4488 §4, RFC 7614).
     pub subscribes: bool,
+    /// Whether he wants to be told where to subscribe to what comes of it (RFC 7614, `explicitsub`).
+    pub is_explicit: bool,
 }
 
 impl Refer {
@@ -43,13 +45,16 @@ impl Refer {
         if refer.headers.raw_all(ReferTo::NAME).count() > 1 {
             return Err(blame(Cause::Repeated));
         }
-        let without_subscription = refer.headers.requires("nosub")
+        let is_explicit = refer.headers.requires("explicitsub") && !refer.headers.requires("nosub");
+        let without_subscription = is_explicit
+            || refer.headers.requires("nosub")
             || refer.headers.get::<ReferSub>().ok().flatten().is_some_and(|wish| !wish.is_true());
         let mut found = Refer {
             target: to.uri().clone(),
             method: Method::Invite,
             replaces: None,
             subscribes: !without_subscription,
+            is_explicit,
         };
         if let Some(uri) = to.sip() {
             if let Some(method) = uri.param("method") {
@@ -113,6 +118,10 @@ mod tests {
         assert_eq!(refer(&[("Refer-To", &again.to_string())]).unwrap().replaces, Some(replaces));
         let tel = refer(&[("Refer-To", "<tel:+15550100>"), ("Require", "nosub")]).unwrap();
         assert_eq!((tel.target.as_str(), tel.subscribes), ("tel:+15550100", false));
+        for (required, expected) in [("explicitsub", (false, true)), ("explicitsub, nosub", (false, false))] {
+            let found = refer(&[("Refer-To", "<sip:c@h>"), ("Require", required)]).unwrap();
+            assert_eq!((found.subscribes, found.is_explicit), expected, "{required}");
+        }
         assert_eq!(refer(&[("Refer-To", "<sip:c@h;method=BYE>")]).unwrap().method, Method::Bye);
         assert!(refer(&[]).is_err());
         assert!(refer(&[("Refer-To", "<sip:c@h>"), ("Refer-To", "<sip:d@h>")]).is_err());

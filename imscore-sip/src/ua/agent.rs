@@ -10,9 +10,10 @@ use super::challenges::Space;
 use super::event::{Event, NotSent, RequestHandle};
 use super::flows::Kept;
 use super::notifier::{Watcher, Wish};
+use super::referral::Referral;
 use super::registration::Registration;
 use super::subscriber::Subscribed;
-use super::usage::UsageId;
+use super::usage::{Left, UsageId};
 use super::{Config, body};
 use crate::dialog::{Dialog, DialogId};
 use crate::engine::{Engine, Output, Ticket};
@@ -77,6 +78,7 @@ pub struct UserAgent {
     pub(super) transactions: Transactions,
     pub(super) calls: Table<Call>,
     pub(super) dialogs: HashMap<DialogId, Id<Call>, Keyed>,
+    pub(super) left: Left,
     /// Requests of calls that wait for the owner.
     pub(super) waiting: HashMap<ServerId, (Id<Call>, Request), Keyed>,
     /// Other requests that wait for the owner.
@@ -88,6 +90,8 @@ pub struct UserAgent {
     pub(super) watched: HashMap<UsageId, Id<Watcher>, Keyed>,
     /// SUBSCRIBE and REFER that wait for the owner.
     pub(super) wishes: HashMap<ServerId, Wish, Keyed>,
+    /// REFERs that were taken, of which others may want to know what comes.
+    pub(super) referrals: Table<Referral>,
     /// Requests of ours that wait for their responses.
     pub(super) asked: HashMap<transaction::ClientId, Asked, Keyed>,
     pub(super) unreachable: Table<(Request, Purpose)>,
@@ -112,6 +116,7 @@ pub(super) enum Alarm {
     Registration(Id<Registration>),
     Subscription(Id<Subscribed>),
     Watcher(Id<Watcher>),
+    Referral(Id<Referral>),
     KeepAlive(Id<Kept>),
     /// A request had no way to go.
     Unreachable(Id<(Request, Purpose)>),
@@ -123,7 +128,7 @@ const METHODS: [Method; 7] =
 
 /// Extensions that it knows by itself, and those of an agent that takes REFER (RFC 4488, RFC 7614).
 const EXTENSIONS: [&str; 3] = ["100rel", "replaces", "timer"];
-const OF_REFER: [&str; 2] = ["norefersub", "nosub"];
+const OF_REFER: [&str; 3] = ["explicitsub", "norefersub", "nosub"];
 
 impl UserAgent {
     /// A user agent without calls.
@@ -134,6 +139,7 @@ impl UserAgent {
             transactions: Transactions::new(config.transactions.clone(), now),
             calls: Table::default(),
             dialogs: HashMap::with_hasher(keyed),
+            left: Left::new(keyed),
             waiting: HashMap::with_hasher(keyed),
             open: HashSet::with_hasher(keyed),
             subscriptions: Table::default(),
@@ -141,6 +147,7 @@ impl UserAgent {
             watchers: Table::default(),
             watched: HashMap::with_hasher(keyed),
             wishes: HashMap::with_hasher(keyed),
+            referrals: Table::default(),
             asked: HashMap::with_hasher(keyed),
             unreachable: Table::default(),
             registrations: Table::default(),
@@ -220,8 +227,13 @@ impl UserAgent {
         format!("{:016x}", self.transactions.random())
     }
 
+    /// A REFER may bring a SUBSCRIBE after it (RFC 7614).
+    pub(super) fn takes_subscribe(&self) -> bool {
+        !self.config.events.is_empty() || self.config.methods.contains(&Method::Refer)
+    }
+
     pub(super) fn methods(&self) -> impl Iterator<Item = Method> {
-        let subscribe = (!self.config.events.is_empty()).then_some(Method::Subscribe);
+        let subscribe = self.takes_subscribe().then_some(Method::Subscribe);
         METHODS.into_iter().chain(subscribe).chain(self.config.methods.iter().cloned())
     }
 
@@ -273,6 +285,7 @@ impl UserAgent {
             Alarm::Registration(key) => self.register_again(key, now),
             Alarm::Subscription(key) => self.on_subscription_alarm(key, now),
             Alarm::Watcher(key) => self.on_watcher_alarm(key, now),
+            Alarm::Referral(key) => drop(self.referrals.remove(key)),
             Alarm::Unreachable(id) => {
                 if let Some((request, purpose)) = self.unreachable.remove(id) {
                     self.conclude(&request, purpose, Outcome::Failed(Cause::Transport), now);

@@ -244,7 +244,11 @@ impl UserAgent {
             Purpose::Notify(key) => self.next_notify_number(*key),
             // A call that was hung up is not made anew.
             Purpose::Invite(key) if self.calls.get(*key).is_none() => None,
-            Purpose::Invite(_) | Purpose::Bye | Purpose::Own(_) => Some(asked.request.headers.cseq().ok()?.number + 1),
+            Purpose::Bye => match self.left.of_request(&asked.request) {
+                Some(dialog) => Some(dialog.next_sequence()),
+                None => Some(asked.request.headers.cseq().ok()?.number + 1),
+            },
+            Purpose::Invite(_) | Purpose::Own(_) => Some(asked.request.headers.cseq().ok()?.number + 1),
         }
     }
 

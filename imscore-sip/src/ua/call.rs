@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::notifier::{Watcher, WatcherHandle};
+use super::notifier::Watcher;
+use super::referral::ReportsTo;
 use super::subscriber::Subscribed;
 use crate::dialog::{Dialog, DialogId, Received, Reliable, Repetition, SessionTimer, Terms};
 use crate::header::RAck;
@@ -50,7 +51,7 @@ pub(super) struct Call {
     pub(super) watching: Vec<Id<Subscribed>>,
     pub(super) watchers: Vec<Id<Watcher>>,
     /// Who asked for this call, and wants to know how it goes.
-    pub(super) reports_to: Option<WatcherHandle>,
+    pub(super) reports_to: Option<ReportsTo>,
 }
 
 /// What a call waits for, by its place in [`Call::alarms`].

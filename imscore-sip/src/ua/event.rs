@@ -192,7 +192,7 @@ pub enum Unsubscribed {
     Terminated(SubscriptionState),
     /// No NOTIFY came in its time: none at first (Timer N, RFC 6665 §4.1.2.4), or none after a refresh.
     Expired,
-    /// The REFER was taken, and nothing will be told of it, as we asked for (RFC 4488 §4).
+    /// The REFER was taken, and nothing will be told of it, as we asked for (RFC 4488 §4, RFC 7614).
     Silent,
 }
 

@@ -55,5 +55,6 @@ pub use config::Config;
 pub use event::{Ended, Event, NotSent, RequestHandle, Unsubscribed};
 pub use locations::{Locations, Terms};
 pub use notifier::WatcherHandle;
+pub use referral::Reports;
 pub use registration::{Binding, RegistrationHandle};
 pub use subscriber::SubscriptionHandle;

@@ -169,7 +169,7 @@ impl UserAgent {
     fn send_notify(&mut self, key: Id<Watcher>, state: SubscriptionState, build: impl FnOnce(&mut Request), now: Now) {
         let Some(found) = self.watchers.get_mut(key) else { return };
         let (flow, event, is_last) = (found.flow, found.event.clone(), state.is_terminated());
-        if let Some(dialog) = found.seat.dialog(&mut self.calls) {
+        if let Some(dialog) = found.seat.dialog(&mut self.calls, &mut self.left) {
             let mut notify = dialog.request(&Method::Notify).with(event).with(state);
             build(&mut notify);
             self.ask_in_dialog(notify, Some(flow), Purpose::Notify(key), now);
@@ -181,7 +181,7 @@ impl UserAgent {
 
     /// The CSeq of a NOTIFY that goes again. `None`: the subscription is over.
     pub(super) fn next_notify_number(&mut self, key: Id<Watcher>) -> Option<u32> {
-        Some(self.watchers.get_mut(key)?.seat.dialog(&mut self.calls)?.next_sequence())
+        Some(self.watchers.get_mut(key)?.seat.dialog(&mut self.calls, &mut self.left)?.next_sequence())
     }
 
     pub(super) fn on_notify_outcome(&mut self, key: Id<Watcher>, outcome: &Outcome) {
@@ -212,6 +212,9 @@ impl UserAgent {
             && let Some(response) = self.refreshed(key, &request, flow, call, now)
         {
             return self.reply(id, response, now);
+        }
+        if call.is_none() && self.is_of_referral(event.as_ref()) {
+            return self.on_subscribe_to_referral(id, request, flow, now);
         }
         if let Err(response) = self.judge(&request, event.as_ref(), call) {
             return self.reply(id, *response, now);
@@ -280,7 +283,7 @@ impl UserAgent {
 
     pub(super) fn has_no_room(&self, call: Option<Id<Call>>) -> bool {
         let in_call = call.and_then(|call| self.calls.get(call)).map_or(0, |call| call.watchers.len());
-        self.watchers.len() + self.wishes.len() >= self.config.subscriptions || in_call >= USAGES
+        self.watchers.len() + self.wishes.len() + self.referrals.len() >= self.config.subscriptions || in_call >= USAGES
     }
 
     /// The answer to a SUBSCRIBE for a subscription that there is: a refresh, its end, or a copy of the first one (RFC 3261
@@ -294,7 +297,7 @@ impl UserAgent {
         now: Now,
     ) -> Option<Response> {
         let found = self.watchers.get_mut(key)?;
-        let dialog = found.seat.dialog(&mut self.calls)?;
+        let dialog = found.seat.dialog(&mut self.calls, &mut self.left)?;
         let Some(named) = DialogId::of_request(request) else {
             let is_copy = request.headers.cseq().is_ok_and(|cseq| cseq.number == found.sequence);
             return is_copy.then(|| request.reply(StatusCode::LOOP_DETECTED));
@@ -337,10 +340,14 @@ impl UserAgent {
         if self.watched.get(&found.name) == Some(&key) {
             self.watched.remove(&found.name);
         }
-        if let Seat::Call(call, _) = &found.seat
-            && let Some(call) = self.calls.get_mut(*call)
-        {
-            call.watchers.retain(|watcher| *watcher != key);
+        match &found.seat {
+            Seat::Call(call, _) => {
+                if let Some(call) = self.calls.get_mut(*call) {
+                    call.watchers.retain(|watcher| *watcher != key);
+                }
+            }
+            Seat::Left(dialog) => self.left.release(dialog),
+            Seat::Own(_) => {}
         }
         if let Some(timer) = found.timer {
             self.alarms.cancel(timer);

@@ -137,15 +137,13 @@ impl UserAgent {
     /// Takes a call off the tables, with its timers and the requests that waited for the owner.
     pub(super) fn forget(&mut self, key: Id<Call>) -> Option<Call> {
         let mut call = self.calls.remove(key)?;
-        self.report_to(call.reports_to.take(), StatusCode::REQUEST_TERMINATED, self.last_input());
-        for key in std::mem::take(&mut call.watching) {
-            if let Some(found) = self.subscriptions.get_mut(key) {
-                found.outlive(&mut call);
-            }
-        }
-        for key in std::mem::take(&mut call.watchers) {
-            if let Some(found) = self.watchers.get_mut(key) {
-                found.seat.outlive(&mut call);
+        self.report_to(call.reports_to.take().as_ref(), StatusCode::REQUEST_TERMINATED, self.last_input());
+        let (watching, watchers) = (std::mem::take(&mut call.watching), std::mem::take(&mut call.watchers));
+        let ours = watching.into_iter().filter_map(|key| self.subscriptions.get_mut(key)?.outlive());
+        let theirs = watchers.into_iter().filter_map(|key| self.watchers.get_mut(key)?.seat.outlive());
+        for dialog in ours.chain(theirs) {
+            if let Some(leg) = call.leg_of(&dialog) {
+                self.left.keep(&leg.dialog);
             }
         }
         for leg in &call.legs {
@@ -214,7 +212,7 @@ impl UserAgent {
                 }
             }
             Method::Refer => self.on_refer(id, request, flow, Some(key), now),
-            Method::Subscribe if !self.config.events.is_empty() => self.on_subscribe(id, request, flow, Some(key), now),
+            Method::Subscribe if self.takes_subscribe() => self.on_subscribe(id, request, flow, Some(key), now),
             Method::Ack
             | Method::Cancel
             | Method::Info

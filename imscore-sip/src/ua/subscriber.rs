@@ -9,7 +9,7 @@ use super::call::{BRANCHES, Call};
 use super::event::{Event, Unsubscribed};
 use super::usage::{Seat, UsageId, ends_subscription};
 use crate::dialog::{Dialog, DialogId, Subscriber};
-use crate::header::{self, CSeq, Expires, MinExpires, ReferSub, SubscriptionState};
+use crate::header::{self, CSeq, Expires, MinExpires, ReferEventsAt, ReferSub, SubscriptionState};
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::now::Now;
 use crate::table::Id;
@@ -32,8 +32,10 @@ pub(super) struct Subscribed {
     event: header::Event,
     expires: Duration,
     is_leaving: bool,
-    /// The call that a REFER was sent in.
-    pub(super) within: Option<(Id<Call>, DialogId)>,
+    /// The dialog of the call that a REFER was sent in.
+    within: Option<Seat>,
+    /// It goes where somebody in a call has said (RFC 7614).
+    is_named_by_peer: bool,
     names: Vec<UsageId>,
     /// Timer N of the first request: until then NOTIFYs make dialogs (RFC 6665 §4.1.2.4, §4.4.1).
     opens_until: Instant,
@@ -73,9 +75,10 @@ impl Subscribed {
         self.legs.len()
     }
 
-    pub(super) fn outlive(&mut self, call: &mut Call) {
-        self.within = None;
-        self.legs.iter_mut().for_each(|leg| leg.seat.outlive(call));
+    /// The call that it lives in is over, its dialog is not.
+    pub(super) fn outlive(&mut self) -> Option<DialogId> {
+        self.legs.iter_mut().for_each(|leg| drop(leg.seat.outlive()));
+        self.within.as_mut()?.outlive()
     }
 
     fn due(&self) -> Option<Instant> {
@@ -119,7 +122,8 @@ impl UserAgent {
             event: begun.headers.first().unwrap_or(implied),
             expires: Duration::from_secs(asked.into()),
             is_leaving: false,
-            within,
+            within: within.map(|(call, dialog)| Seat::Call(call, dialog)),
+            is_named_by_peer: false,
             names: Vec::new(),
             opens_until: now.monotonic + self.timers(flow.as_ref()).t1 * 64,
             legs: Vec::new(),
@@ -179,18 +183,18 @@ impl UserAgent {
         last: &Request,
     ) -> Option<u32> {
         let found = self.subscriptions.get_mut(key)?;
-        match (dialog, &found.within) {
+        match (dialog, &mut found.within) {
             (Some(dialog), _) => {
                 let leg = found.legs.iter_mut().find(|leg| leg.id == *dialog)?;
-                Some(leg.seat.dialog(&mut self.calls)?.next_sequence())
+                Some(leg.seat.dialog(&mut self.calls, &mut self.left)?.next_sequence())
             }
-            (None, Some((call, dialog))) => Some(self.calls.get_mut(*call)?.leg_of(dialog)?.dialog.next_sequence()),
+            (None, Some(seat)) => Some(seat.dialog(&mut self.calls, &mut self.left)?.next_sequence()),
             (None, None) => Some(last.headers.cseq().ok()?.number + 1),
         }
     }
 
     pub(super) fn is_within_call(&self, key: Id<Subscribed>) -> bool {
-        self.subscriptions.get(key).is_some_and(|found| found.within.is_some())
+        self.subscriptions.get(key).is_some_and(|found| found.within.is_some() || found.is_named_by_peer)
     }
 
     /// A SUBSCRIBE in the dialog of a subscription.
@@ -200,7 +204,7 @@ impl UserAgent {
         let (event, expires) = (found.event.clone(), found.expires);
         let Some(leg) = found.legs.iter_mut().find(|leg| leg.id == *dialog) else { return };
         leg.refresh = None;
-        let Some(own) = leg.seat.dialog(&mut self.calls) else { return };
+        let Some(own) = leg.seat.dialog(&mut self.calls, &mut self.left) else { return };
         let subscribe = own.request(&Method::Subscribe).with(event).with(Expires(expires.as_secs() as u32));
         let timer_n = now.monotonic + self.timers(wait.as_ref()).t1 * 64;
         if let Some(leg) = self.leg(key, dialog) {
@@ -275,10 +279,13 @@ impl UserAgent {
         self.ask(request, flow, Purpose::Subscribe(key, None), now);
     }
 
-    /// A 2xx: it says for how long, and for a REFER whether there is anything to wait for (RFC 4488 §4, RFC 7614 §4).
+    /// A 2xx: it says for how long, and for a REFER whether there is anything to wait for (RFC 4488 §4, RFC 7614).
     fn granted(&mut self, key: Id<Subscribed>, response: &Response, now: Now) {
         let Some(found) = self.subscriptions.get_mut(key) else { return };
         let was_declined = response.headers.get::<ReferSub>().ok().flatten().is_some_and(|wish| !wish.is_true());
+        if found.is_referral() && found.begun.headers.requires("explicitsub") {
+            return self.subscribe_apart(key, response, now);
+        }
         let is_silent = found.begun.headers.requires("nosub") || was_declined;
         if found.is_referral() && is_silent && found.legs.is_empty() {
             return self.end_subscription(key, Unsubscribed::Silent);
@@ -297,6 +304,35 @@ impl UserAgent {
                 leg.plan_refresh(now);
             }
         }
+    }
+
+    /// A REFER was taken, and says where to subscribe to what comes of it (RFC 7614). The subscription goes on there.
+    fn subscribe_apart(&mut self, key: Id<Subscribed>, response: &Response, now: Now) {
+        let Some(found) = self.subscriptions.get_mut(key) else { return };
+        let target = response.headers.first::<ReferEventsAt>().map(|at| at.uri().clone());
+        let Some(target) = target.ok().filter(|_| !found.is_leaving) else {
+            return self.end_subscription(key, Unsubscribed::Silent);
+        };
+        for name in std::mem::take(&mut found.names) {
+            self.subscribed.remove(&name);
+        }
+        if let Some(Seat::Left(dialog)) = found.within.take() {
+            self.left.release(&dialog);
+        }
+        found.is_named_by_peer = true;
+        let seconds = Expires(found.expires.as_secs() as u32);
+        let mut subscribe =
+            Request::new(&Method::Subscribe, target.as_str()).with(header::Event::new("refer")).with(seconds);
+        let flow = self.complete(&mut subscribe);
+        let opens_until = now.monotonic + self.timers(flow.as_ref()).t1 * 64;
+        if let Some(found) = self.subscriptions.get_mut(key) {
+            found.event = header::Event::new("refer");
+            found.opens_until = opens_until;
+            found.flow = flow;
+        }
+        self.subscription_begins_with(key, &subscribe);
+        self.ask(subscribe, flow, Purpose::Subscribe(key, None), now);
+        self.arm_subscription(key);
     }
 
     /// A NOTIFY (RFC 6665 §4.1.3). False: no subscription of ours waits for it.
@@ -330,9 +366,10 @@ impl UserAgent {
             found.event = event;
         }
         let Some(leg) = found.legs.iter_mut().find(|leg| leg.id == id) else { return Ok(()) };
-        if let Some(dialog) = leg.seat.dialog(&mut self.calls) {
-            // Within a call the call has seen to that, and the first one made the dialog.
-            if call.is_none() && !is_first {
+        let made_it = matches!(leg.seat, Seat::Own(_));
+        if let Some(dialog) = leg.seat.dialog(&mut self.calls, &mut self.left) {
+            // Within a call the call has seen to that, and the first one may have made the dialog.
+            if call.is_none() && !(is_first && made_it) {
                 dialog.receive(notify).map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)?;
             }
             dialog.refresh_target(&notify.headers);
@@ -369,9 +406,10 @@ impl UserAgent {
         if found.legs.len() >= BRANCHES || now.monotonic >= found.opens_until {
             return Err(StatusCode::CALL_TRANSACTION_DOES_NOT_EXIST);
         }
-        let seat = match call {
-            Some(call) => Seat::Call(call, id.clone()),
-            None => {
+        let seat = match (call, &found.within) {
+            (Some(call), _) => Seat::Call(call, id.clone()),
+            (None, Some(Seat::Left(dialog))) if dialog == id => Seat::Left(id.clone()),
+            (None, _) => {
                 let number = found.begun.headers.cseq().map_or(1, |cseq| cseq.number);
                 Seat::Own(Box::new(Dialog::of_notify(notify, number).map_err(|_| StatusCode::BAD_REQUEST)?))
             }
@@ -417,6 +455,9 @@ impl UserAgent {
         let Some(found) = self.subscriptions.remove(key) else { return };
         for name in &found.names {
             self.subscribed.remove(name);
+        }
+        if let Some(Seat::Left(dialog)) = &found.within {
+            self.left.release(dialog);
         }
         if let Some(timer) = found.timer {
             self.alarms.cancel(timer);

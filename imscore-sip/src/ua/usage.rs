@@ -1,11 +1,13 @@
 //! Where a subscription lives: in a dialog of its own, or in that of a call (RFC 6665 §4.4.1, RFC 5057).
 
 use bytestring::ByteString;
+use hashbrown::HashMap;
 
 use super::call::Call;
 use crate::dialog::{Dialog, DialogId};
+use crate::hash::Keyed;
 use crate::header::Event;
-use crate::message::{Headers, StatusCode};
+use crate::message::{Headers, Request, StatusCode};
 use crate::table::{Id, Table};
 
 /// Tells subscriptions apart at both their ends, before and within a dialog: Call-ID, the tag of the subscriber, and the
@@ -41,26 +43,69 @@ impl UsageId {
 pub(super) enum Seat {
     Own(Box<Dialog>),
     Call(Id<Call>, DialogId),
+    /// That of a call which is over.
+    Left(DialogId),
 }
 
-impl Seat {
-    pub(super) fn dialog<'a>(&'a mut self, calls: &'a mut Table<Call>) -> Option<&'a mut Dialog> {
-        match self {
-            Seat::Own(dialog) => Some(dialog),
-            Seat::Call(call, dialog) => Some(&mut calls.get_mut(*call)?.leg_of(dialog)?.dialog),
+/// Dialogs of calls that are over, for as long as something else lives in them (RFC 5057 §4.1): each is one, however many
+/// that are, and so is its CSeq.
+pub(super) struct Left(HashMap<DialogId, (Dialog, usize), Keyed>);
+
+impl Left {
+    pub(super) fn new(keyed: Keyed) -> Left {
+        Left(HashMap::with_hasher(keyed))
+    }
+
+    pub(super) fn get_mut(&mut self, dialog: &DialogId) -> Option<&mut Dialog> {
+        self.0.get_mut(dialog).map(|(dialog, _)| dialog)
+    }
+
+    /// The dialog of a request of ours.
+    pub(super) fn of_request(&mut self, request: &Request) -> Option<&mut Dialog> {
+        self.get_mut(&DialogId::of_request(request)?.reversed())
+    }
+
+    /// Keeps a dialog for one more that lives in it. The CSeq that follows is that of the BYE.
+    pub(super) fn keep(&mut self, dialog: &Dialog) {
+        let (_, users) = self.0.entry(dialog.id().clone()).or_insert_with(|| {
+            let mut dialog = dialog.clone();
+            dialog.next_sequence();
+            (dialog, 0)
+        });
+        *users += 1;
+    }
+
+    /// One that lived in it is over.
+    pub(super) fn release(&mut self, dialog: &DialogId) {
+        if let Some((_, users)) = self.0.get_mut(dialog) {
+            *users -= 1;
+            if *users == 0 {
+                self.0.remove(dialog);
+            }
         }
     }
 
-    /// The call is over, its dialog is not, as long as something else lives in it (RFC 5057 §4.1). The CSeq that follows is
-    /// that of the BYE.
-    pub(super) fn outlive(&mut self, call: &mut Call) {
-        if let Seat::Call(_, dialog) = self
-            && let Some(leg) = call.leg_of(dialog)
-        {
-            let mut dialog = leg.dialog.clone();
-            dialog.next_sequence();
-            *self = Seat::Own(Box::new(dialog));
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Seat {
+    pub(super) fn dialog<'a>(&'a mut self, calls: &'a mut Table<Call>, left: &'a mut Left) -> Option<&'a mut Dialog> {
+        match self {
+            Seat::Own(dialog) => Some(dialog),
+            Seat::Call(call, dialog) => Some(&mut calls.get_mut(*call)?.leg_of(dialog)?.dialog),
+            Seat::Left(dialog) => left.get_mut(dialog),
         }
+    }
+
+    /// The call is over, its dialog is not, and is to be kept.
+    pub(super) fn outlive(&mut self) -> Option<DialogId> {
+        let Seat::Call(_, dialog) = self else { return None };
+        let dialog = dialog.clone();
+        *self = Seat::Left(dialog.clone());
+        Some(dialog)
     }
 }
 

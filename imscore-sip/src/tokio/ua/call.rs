@@ -9,7 +9,7 @@ use crate::message::{Method, Response, StatusCode};
 use crate::now::Now;
 use crate::sdp::{Agreed, SessionDescription};
 use crate::transaction::{Cause, ServerId};
-use crate::ua::{CallHandle, Event, NotSent, UserAgent};
+use crate::ua::{CallHandle, Event, NotSent, Reports, UserAgent};
 
 /// A call. Dropping it hangs up.
 pub struct Call {
@@ -119,8 +119,16 @@ impl Call {
     /// # Errors
     /// Nothing was sent.
     pub async fn refer(&self, to: &ReferTo) -> Result<Subscription, CallError> {
+        self.refer_with(to, Reports::Implicit).await
+    }
+
+    /// Asks the other side to call somebody, and to tell how that goes as `reports` says.
+    ///
+    /// # Errors
+    /// Nothing was sent.
+    pub async fn refer_with(&self, to: &ReferTo, reports: Reports) -> Result<Subscription, CallError> {
         let (handle, to) = (self.handle, to.clone());
-        Subscription::begin(&self.line, move |agent, now| agent.refer(handle, &to, true, now)).await
+        Subscription::begin(&self.line, move |agent, now| agent.refer(handle, &to, reports, now)).await
     }
 
     /// Asks the other side to take our place in another call: see [`UserAgent::transfer`].
