@@ -258,7 +258,8 @@ impl UserAgent {
         if !is_served {
             // RFC 6665 §4.2.1.1, §7.2.
             let mut response = refuse(StatusCode::BAD_EVENT);
-            let served = self.config.events.iter().cloned().map(AllowEvents);
+            let of_refer = self.is_of_referral(Some(&header::Event::new("refer"))).then(|| "refer".into());
+            let served = self.config.events.iter().cloned().chain(of_refer).map(AllowEvents);
             served.for_each(|package| response.headers.push(&package));
             return Err(response);
         }

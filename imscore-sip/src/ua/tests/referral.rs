@@ -251,6 +251,8 @@ fn a_referral_is_followed_and_asked_after() {
          proxy -> alice  200 NOTIFY
          proxy -> alice  SUBSCRIBE sip:guessed@192.0.2.1  Event=refer
          alice -> proxy  404
+         proxy -> alice  SUBSCRIBE sip:alice@192.0.2.1  Event=presence
+         alice -> proxy  489  Allow-Events=refer
          +5m
          {subscribe}
          alice -> proxy  404"
