@@ -3,9 +3,12 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use smallvec::SmallVec;
+
+use super::corrupt::corrupted;
 
 /// How long a lost segment of a stream takes to be sent again.
 const RESEND: Duration = Duration::from_millis(200);
@@ -13,6 +16,7 @@ const RESEND: Duration = Duration::from_millis(200);
 /// One direction between two hosts. Shares are between 0 and 1. The default is perfect and instant.
 ///
 /// Datagrams are lost, doubled and put out of order; a stream of TCP loses nothing, it only gets slower.
+/// Both may carry messages that are not what was sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
     /// How long bytes are under way.
@@ -23,6 +27,9 @@ pub struct Link {
     pub duplication: f64,
     /// Share of datagrams held back by up to 100 ms beyond the latency, so that later ones pass them.
     pub reordering: f64,
+    /// Share of messages with something wrong in them: a line end gone, bytes or bits changed, a line doubled or taken out,
+    /// the end cut off. A stream goes on behind such a message.
+    pub corruption: f64,
     /// Bytes of the largest datagram that gets through, and of the largest piece that a stream is cut into.
     pub mtu: usize,
     /// True: nothing gets through, and nobody is told.
@@ -36,6 +43,7 @@ impl Default for Link {
             loss: 0.0,
             duplication: 0.0,
             reordering: 0.0,
+            corruption: 0.0,
             mtu: usize::MAX,
             cut: false,
         }
@@ -72,6 +80,11 @@ impl Link {
             }
         }
         copies
+    }
+
+    /// What arrives of a message that was sent.
+    pub(super) fn carried(&self, bytes: &Bytes, rng: &mut ChaCha8Rng) -> Bytes {
+        if chance(self.corruption, rng) { corrupted(bytes, rng) } else { bytes.clone() }
     }
 
     /// How long a message on a stream takes.

@@ -2,8 +2,8 @@
 //!
 //! - [`request`], [`response`] and [`sdp_offer`] write messages, right or wrong, as a [`Draft`].
 //! - A [`Phone`] says what it is told and knows what belongs in an ACK, a PRACK or a BYE.
-//! - A [`Network`] seats engines at addresses and carries what they send, over links that lose, double, delay and
-//!   reorder, or over connections. Time is virtual, and one seed decides everything: the same seed gives the same
+//! - A [`Network`] seats engines at addresses and carries what they send, over links that lose, double, delay,
+//!   reorder and change, or over connections. Time is virtual, and one seed decides everything: the same seed gives the same
 //!   [`Trace`].
 //! - A [`Ladder`] is one text that is both what peers say and what engines must do, in order and on time.
 //! - [`Seeds`] runs a test many times and names the seed that failed.
@@ -51,6 +51,7 @@
 
 mod bind;
 mod clock;
+mod corrupt;
 mod draft;
 mod ladder;
 mod link;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::host::Input;
 use super::streams::{PipeId, Side};
@@ -64,18 +65,20 @@ impl Network {
         let mut after = last.saturating_sub(now);
         let copies = link.datagram(bytes.len(), &mut after, &mut self.rng);
         *last = now + after;
+        let arriving: SmallVec<[_; 2]> =
+            copies.into_iter().map(|delay| (delay, link.carried(&bytes, &mut self.rng))).collect();
         let sent = Sent {
             at: now,
             number: self.clock.number(),
             from: self.endpoint(Some(host), flow.listener, from),
             to: self.endpoint(to, bound.map(|(_, listener)| listener).unwrap_or_default(), flow.remote),
             transport: Transport::Udp,
-            bytes: bytes.clone(),
-            copies: copies.len(),
+            bytes,
+            copies: arriving.len(),
         };
         self.trace.push(sent);
-        for delay in copies {
-            self.schedule(delay, Arrival::Datagram { from, to: flow.remote, bytes: bytes.clone() });
+        for (delay, bytes) in arriving {
+            self.schedule(delay, Arrival::Datagram { from, to: flow.remote, bytes });
         }
     }
 
@@ -151,7 +154,9 @@ impl Network {
         let Some((Some(from), to)) = ends else {
             return;
         };
-        let most = to.and_then(|to| self.links.get(&(from, to))).unwrap_or(&self.link).mtu.max(1);
+        let link = to.and_then(|to| self.links.get(&(from, to))).unwrap_or(&self.link);
+        let most = link.mtu.max(1);
+        bytes = link.carried(&bytes, &mut self.rng);
         while !bytes.is_empty() {
             let bytes = bytes.split_to(most.min(bytes.len()));
             if let Some(at) = self.next_on(pipe, side) {
