@@ -217,12 +217,17 @@ impl SessionDescription {
 
     /// The media sections, in order.
     pub fn media(&self) -> impl Iterator<Item = Media<'_>> {
-        (0..).map_while(|index| self.media_at(index))
+        let starts = self.lines.iter().enumerate().filter(|(_, line)| line.kind == b'm').map(|(at, _)| at);
+        let ends = starts.clone().skip(1).chain([self.lines.len()]);
+        starts.zip(ends).filter_map(|(start, end)| self.media_in(start..end))
     }
 
     /// One media section by its place, from 0.
     pub fn media_at(&self, index: usize) -> Option<Media<'_>> {
-        let lines = self.range(Section::Media(index))?;
+        self.media_in(self.range(Section::Media(index))?)
+    }
+
+    fn media_in(&self, lines: Range<usize>) -> Option<Media<'_>> {
         let line = MediaLine::read(self.text(self.lines[lines.start]))?;
         Some(Media { description: self, line, lines })
     }
@@ -395,7 +400,7 @@ mod tests {
 
     /// Threat P9: one below, at, and one above each limit.
     #[test]
-    fn limits_hold() {
+    fn p09_limits_hold() {
         let limits = SdpLimits { bytes: 200, media: 3, attributes: 4 };
         let check = |behind: String, expected: Option<SdpFault>| {
             let found = SessionDescription::parse_with(format!("{HEAD}{behind}").into(), &limits);
@@ -412,7 +417,7 @@ mod tests {
 
     /// Threat P14: whatever a text ends in, it is read or refused, and what is read can be asked for everything.
     #[test]
-    fn texts_that_are_cut_short() {
+    fn p14_texts_that_are_cut_short() {
         let whole = format!(
             "{HEAD}b=AS:1\r\nc=IN IP4 192.0.2.1/127\r\nm=audio 9/2 RTP/AVP 0 96\r\na=rtpmap:96 x/8000/2\r\na=fmtp:96 a=b\r\n\
              a=rtcp:9 IN IP4 h\r\na=crypto:1 S inline:k s\r\na=curr:qos local none\r\na=des:qos mandatory local send\r\n"
