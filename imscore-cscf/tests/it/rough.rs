@@ -1,5 +1,5 @@
-//! Registration and call over links that lose, double and reorder a tenth of all datagrams (R7): the whole core in
-//! virtual time, from many seeds.
+//! Registration and call over links that lose, double and reorder a tenth of all datagrams (R7), and over links that carry
+//! something else than was sent (P12): the whole core in virtual time, from many seeds.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -69,9 +69,19 @@ fn answer(phone: &mut Phone, request: &Request, said: &Said) {
 /// Bob registers, then alice registers and calls him. What the phones said, each thing once, what is left in the core's
 /// tables, and the hash of the trace.
 fn call(seed: u64) -> (Vec<String>, u64, u64) {
+    let (network, core, said) = session(seed, Link::rough(0.1));
+    let left = network.engine(core).counters().contexts.load(std::sync::atomic::Ordering::Relaxed);
+    let mut said = said.take();
+    said.sort();
+    said.dedup();
+    (said, left, network.trace().hash())
+}
+
+/// Both phones register, and one calls the other, over such links.
+fn session(seed: u64, link: Link) -> (Network, Host<Worker>, Said) {
     let (node, _, _) = core::core();
     let mut network = Network::new(seed);
-    network.link_all(Link::rough(0.1));
+    network.link_all(link);
     let now = network.now();
     let binds = [core::ACCESS, core::ACCESS_TCP].map(|at| Bind::from(at).access());
     let mut random = [7; 32];
@@ -95,11 +105,7 @@ fn call(seed: u64) -> (Vec<String>, u64, u64) {
     }
     // 64*T1 on the phones' side, twice: nothing of the call is left.
     network.run_for(Duration::from_secs(256));
-    let left = network.engine(core).counters().contexts.load(std::sync::atomic::Ordering::Relaxed);
-    let mut said = said.take();
-    said.sort();
-    said.dedup();
-    (said, left, network.trace().hash())
+    (network, core, said)
 }
 
 /// Each step of both registrations and of the call came about, once or more often, and nothing else.
@@ -133,4 +139,29 @@ fn one_seed_gives_one_trace() {
     assert_repeatable(|| call(3).2);
     let other = call(4).2;
     assert_ne!(assert_repeatable(|| call(3).2), other);
+}
+
+/// P12: message by message with something wrong, and the core is alive, has emptied itself, and registers the next phone.
+#[test]
+fn p12_sessions_of_messages_with_something_wrong() {
+    let wrong = Link { corruption: 0.2, ..Link::default() };
+    Seeds::up_to(200).run(|seed| {
+        let (mut network, core, _) = session(seed, wrong.clone());
+        network.link_all(Link::default());
+        // The INVITE that somebody may have sent last, and Timer C of it.
+        network.run_for(Duration::from_secs(600));
+        let left = network.engine(core).counters().contexts.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(left, 0, "contexts are left over");
+        let (said, clock) = (Said::default(), network.clock());
+        let heard = said.clone();
+        let next = network.add("bob again", ["udp:192.0.2.4:5060"], move |listeners| {
+            phone("bob", false, listeners, heard).persistent(clock, Timers::ACCESS)
+        });
+        network.with(next, |phone, _| {
+            let register = phone.request("REGISTER", "sip:ims.example");
+            phone.send(register, core::ACCESS);
+        });
+        network.run_for(Duration::from_secs(2));
+        assert_eq!(said.take(), ["bob 401 REGISTER", "bob 200 REGISTER"]);
+    });
 }

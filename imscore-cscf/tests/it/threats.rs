@@ -1,4 +1,4 @@
-//! Attacks on a whole core, by phones that are registered and by strangers; each is named after its row in SECURITY.md.
+//! Attacks on a whole core, by phones that are registered and by strangers; each is named after its row in THREATS.md.
 
 use std::collections::HashSet;
 use std::time::Duration;

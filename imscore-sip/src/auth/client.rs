@@ -240,7 +240,7 @@ mod tests {
 
     /// Threat I11: a challenge of a stranger's realm gets no answer.
     #[test]
-    fn other_realms_are_not_answered() {
+    fn i11_other_realms_are_not_answered() {
         let login = Login::new("alice", "secret").with_realm("ims.example");
         check(&login, &[r#"WWW-Authenticate: Digest realm="evil", nonce="1""#], Err(Unanswerable::Realm));
         check(

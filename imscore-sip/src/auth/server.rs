@@ -341,7 +341,7 @@ mod tests {
 
     /// Threat P7.
     #[test]
-    fn what_cannot_be_read_is_a_bad_request() {
+    fn p07_what_cannot_be_read_is_a_bad_request() {
         let answer = format!("{:?}", answered(&registrar(), &alice(), 1));
         for (from, to) in [
             (r#"cnonce="c1""#, r#"cnonce="c1"#.to_string()),

@@ -309,7 +309,7 @@ mod tests {
 
     /// Threat P7, and what an IMS phone sends first.
     #[test]
-    fn credentials_are_read_or_malformed() {
+    fn p07_credentials_are_read_or_malformed() {
         for (from, to, outcome) in [
             ("username=\"Mufasa\"\n", "", Denied::Malformed),
             ("\"Mufasa\"", "\"\"", Denied::Malformed),

@@ -102,7 +102,7 @@ mod tests {
 
     /// Threat P11: of the headers in a URI, one is read and none is written.
     #[test]
-    fn what_is_asked_for() {
+    fn p11_what_is_asked_for() {
         let plain = refer(&[("Refer-To", "<sip:carol@ims.example>")]).unwrap();
         assert_eq!(
             (plain.target.as_str(), plain.method, plain.subscribes),

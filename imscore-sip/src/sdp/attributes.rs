@@ -207,7 +207,7 @@ mod tests {
 
     /// Threat P9: packet times that are none, or larger than any, overflow nothing.
     #[test]
-    fn packet_times() {
+    fn p09_packet_times() {
         for (text, expected) in [
             ("20", Some(20)),
             ("65535", Some(65_535)),

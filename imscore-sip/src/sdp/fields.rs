@@ -326,7 +326,7 @@ mod tests {
 
     /// Threat P9: a number that does not fit is no format of ours, and overflows nothing.
     #[test]
-    fn formats_are_read() {
+    fn p09_formats_are_read() {
         let offer = offer();
         let audio = offer.media_at(0).unwrap();
         let opus = RtpMap { payload: 96, encoding: "opus", clock_rate: 48_000, channels: 2 };

@@ -55,7 +55,7 @@ mod tests {
 
     /// Threat P11: no header appears from the text of a URI.
     #[test]
-    fn a_value_that_could_break_a_line_is_none() {
+    fn p11_a_value_that_could_break_a_line_is_none() {
         let uri: SipUri = "sip:h?Subject=x%0d%0aP-Asserted-Identity:%20%3csip:a%40h%3e&To=%ff".parse().unwrap();
         assert_eq!((uri.header_field("Subject"), uri.header_field("To")), (None, None));
     }

@@ -62,6 +62,18 @@ fn p13_every_fuzz_seed_is_valid_json() {
 }
 
 #[test]
+fn p13_every_message_of_the_benches_is_valid_json() {
+    let messages = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/messages");
+    let mut count = 0;
+    // A packed crate has none.
+    for message in std::fs::read_dir(&messages).into_iter().flatten() {
+        is_valid(&std::fs::read(message.unwrap().path()).unwrap());
+        count += 1;
+    }
+    assert!(count >= 12 || !messages.exists(), "{count} messages");
+}
+
+#[test]
 fn p13_bytes_of_all_kinds_are_valid_json() {
     let request = |extra: &[u8]| {
         [b"MESSAGE sip:b@h SIP/2.0\r\nCall-ID: ", extra, b"\r\nCSeq: 1 MESSAGE\r\nSubject: ", extra, b"\r\n\r\n", extra]

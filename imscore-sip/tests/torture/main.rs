@@ -104,7 +104,7 @@ fn main() {
     });
     let flows = [trial("torture_flows", |corpora| flows(&corpora.join("rfc-flows/msgs")))];
     #[cfg(feature = "trace")]
-    let flows = flows.into_iter().chain([trial("p13_every_file_is_valid_json", lines::every_file)]);
+    let flows = flows.into_iter().chain([trial("torture_p13_every_file_is_valid_json", lines::every_file)]);
     libtest_mimic::run(&Arguments::from_args(), rfc_4475.chain(rfc_5118).chain(flows).collect()).exit();
 }
 

@@ -17,7 +17,7 @@ async fn open(rig: &Rig) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_closed() {
+async fn d03_a_connection_that_says_nothing_is_closed() {
     let rig = Rig::new(&["tcp:127.0.0.1:0"], Settings { first_byte: SHORT, ..Settings::default() }).await;
     let mut talker = open(&rig).await;
     let mut silent = TcpStream::connect(rig.addresses[0]).await.unwrap();
@@ -28,7 +28,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 }
 
 #[tokio::test]
-async fn a_message_that_does_not_end_is_closed() {
+async fn d03_a_message_that_does_not_end_is_closed() {
     let settings = Settings { whole_message: SHORT, ..Settings::default() };
     let mut rig = Rig::new(&["tcp:127.0.0.1:0"], settings).await;
     for part in ["O", "OPTIONS sip:a@b SIP/2.0\r\nTo: ", &options("1", Transport::Tcp).replace(": 0\r", ": 60000\r")] {
@@ -92,7 +92,7 @@ async fn an_idle_connection_is_closed_unless_its_peer_is_known() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_is_closed() {
+async fn d03_a_peer_that_does_not_read_is_closed() {
     let settings = Settings { unsent: 100_000, ..Settings::default() };
     let mut rig = Rig::new(&["tcp:127.0.0.1:0"], settings).await;
     let (mut good, bad) = (open(&rig).await, open(&rig).await);
@@ -118,7 +118,7 @@ async fn a_peer_that_does_not_read_is_closed() {
 }
 
 #[tokio::test]
-async fn a_peer_that_stops_reading_is_closed_in_time() {
+async fn d03_a_peer_that_stops_reading_is_closed_in_time() {
     let settings = Settings { stalled: SHORT, unsent: 1 << 30, ..Settings::default() };
     let mut rig = Rig::new(&["tcp:127.0.0.1:0"], settings).await;
     let _bad = open(&rig).await;
@@ -129,7 +129,7 @@ async fn a_peer_that_stops_reading_is_closed_in_time() {
 }
 
 #[tokio::test]
-async fn one_host_has_so_many_connections_and_no_more() {
+async fn d03_one_host_has_so_many_connections_and_no_more() {
     let settings = Settings { connections_per_address: 2, idle: SHORT, ..Settings::default() };
     let rig = Rig::new(&["tcp:127.0.0.1:0"], settings).await;
     rig.tell(|engine| engine.knows = true);
@@ -152,7 +152,7 @@ async fn one_host_has_so_many_connections_and_no_more() {
 }
 
 #[tokio::test]
-async fn there_are_so_many_connections_in_all() {
+async fn d03_there_are_so_many_connections_in_all() {
     let settings = Settings { connections: 2, ..Settings::default() };
     let mut rig = Rig::new(&["tcp:127.0.0.1:0"], settings).await;
     let two = (open(&rig).await, open(&rig).await);

@@ -66,7 +66,7 @@ async fn a_ping_is_answered() {
 
 /// Threat P10: what is malformed is answered, nothing behind it is read, and the connection ends.
 #[tokio::test]
-async fn a_malformed_message_ends_its_connection() {
+async fn p10_a_malformed_message_ends_its_connection() {
     let mut rig = Rig::new(&["tcp:127.0.0.1:0"], Settings::default()).await;
     let good = options("1", Transport::Tcp);
     for (broken, fault) in [
@@ -86,7 +86,7 @@ async fn a_malformed_message_ends_its_connection() {
 
 /// Threat M9; on every transport in `threats.rs`.
 #[tokio::test]
-async fn a_browser_gets_nothing() {
+async fn m09_a_browser_gets_nothing() {
     let mut rig = Rig::new(&["tcp:127.0.0.1:0"], Settings::default()).await;
     let mut stream = TcpStream::connect(rig.addresses[0]).await.unwrap();
     let body = options("1", Transport::Tcp);
@@ -216,7 +216,7 @@ async fn a_handle_tells_when_its_flow_ends() {
 
 /// Threat D4.
 #[tokio::test]
-async fn a_reset_before_the_answer_is_a_lost_flow() {
+async fn d04_a_reset_before_the_answer_is_a_lost_flow() {
     let mut rig = Rig::new(&["tcp:127.0.0.1:0"], Settings::default()).await;
     for _ in 0..20 {
         let mut stream = TcpStream::connect(rig.addresses[0]).await.unwrap();

@@ -158,7 +158,7 @@ async fn next_but_requests(rig: &mut Rig) -> Seen {
 
 /// More bytes do not make a message younger, and a frame that does not end is no sign of life.
 #[tokio::test]
-async fn d3_slowloris() {
+async fn d03_slowloris() {
     let slow = |settings: &mut Settings| (settings.whole_message, settings.idle) = (SHORT, SHORT);
     on_each(slow, async |rig, transport, settings| {
         let mut peer = Peer::open(rig, transport, settings).await;
@@ -178,7 +178,7 @@ async fn d3_slowloris() {
 }
 
 #[tokio::test]
-async fn d3_connect_and_send_nothing() {
+async fn d03_connect_and_send_nothing() {
     let hasty = |settings: &mut Settings| (settings.handshake, settings.first_byte) = (SHORT * 10, SHORT * 10);
     on_each(hasty, async |rig, transport, settings| {
         let before = rig.counters.timed_out.total();
@@ -194,7 +194,7 @@ async fn d3_connect_and_send_nothing() {
 }
 
 #[tokio::test]
-async fn d3_half_close() {
+async fn d03_half_close() {
     on_each(
         |_| {},
         async |rig, transport, settings| {
@@ -215,7 +215,7 @@ async fn d3_half_close() {
 
 /// The peer asks and never reads: its time, or the room for what waits for it, is over.
 #[tokio::test]
-async fn d3_never_read() {
+async fn d03_never_read() {
     for (stalled, unsent) in [(SHORT, 1 << 30), (Duration::from_secs(60), 100_000)] {
         let limits = |settings: &mut Settings| (settings.stalled, settings.unsent) = (stalled, unsent);
         on_each(limits, async |rig, transport, settings| {
@@ -251,7 +251,7 @@ async fn from(source: usize, to: SocketAddr) -> std::io::Result<TcpStream> {
 /// From each address as many get in as it may have, the others of it are refused, and nobody else notices; the first bytes
 /// do not come, and all are gone.
 #[tokio::test]
-async fn d3_a_flood_of_connections() {
+async fn d03_a_flood_of_connections() {
     let count = flood();
     let _alone = flood_alone(count).await;
     let patient = |settings: &mut Settings| {
@@ -285,7 +285,7 @@ async fn d3_a_flood_of_connections() {
 
 /// The other way: we are made to open many, to a peer that accepts and says nothing.
 #[tokio::test]
-async fn d3_a_flood_of_connections_of_ours() {
+async fn d03_a_flood_of_connections_of_ours() {
     let count = flood();
     let _alone = flood_alone(count).await;
     let many = |settings: &mut Settings| settings.connections = count + 10;
@@ -325,7 +325,7 @@ async fn d3_a_flood_of_connections_of_ours() {
 }
 
 #[tokio::test]
-async fn d4_a_reset_before_the_answer() {
+async fn d04_a_reset_before_the_answer() {
     on_each(
         |_| {},
         async |rig, transport, settings| {
@@ -359,7 +359,7 @@ async fn d4_a_reset_before_the_answer() {
 
 /// Nothing is kept for a body that is promised, and nothing behind the promise is read.
 #[tokio::test]
-async fn d5_content_length() {
+async fn d05_content_length() {
     on_each(
         |_| {},
         async |rig, transport, settings| {
@@ -387,7 +387,7 @@ async fn d5_content_length() {
 
 /// More lines, a longer line or more folds than a message may have.
 #[tokio::test]
-async fn d6_many_of_everything() {
+async fn d06_many_of_everything() {
     let bend =
         |transport, more: &str| options("1", transport).replace("Content-Length", &format!("{more}Content-Length"));
     let many = [
@@ -424,7 +424,7 @@ async fn d6_many_of_everything() {
 
 /// A browser that is made to post SIP to this port gets no SIP handled: the first line ends the connection.
 #[tokio::test]
-async fn m9_http_to_the_sip_port() {
+async fn m09_http_to_the_sip_port() {
     on_each(
         |_| {},
         async |rig, transport, settings| {

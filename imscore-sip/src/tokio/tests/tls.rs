@@ -212,7 +212,7 @@ fn what_is_no_certificate_is_refused() {
 
 /// Threats D3, M9: who does not get through the handshake in time, or speaks something else, is closed.
 #[tokio::test]
-async fn a_handshake_that_does_not_end_is_closed() {
+async fn d03_a_handshake_that_does_not_end_is_closed() {
     let tls = Tls::new(config(&authority(), &[&["127.0.0.1"]])).unwrap();
     let short = Settings { handshake: Duration::from_millis(50), ..with(&tls) };
     let rig = Rig::new(&["tls:127.0.0.1:0"], short).await;

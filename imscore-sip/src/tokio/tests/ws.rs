@@ -91,7 +91,7 @@ async fn each_frame_is_a_message_both_ways() {
 
 /// RFC 7118 §4.2, §4.1; threat M6: no subprotocol, no origin that may, no upgrade; smuggled bytes before it.
 #[tokio::test]
-async fn m6_who_may_not_connect_is_refused() {
+async fn m06_who_may_not_connect_is_refused() {
     let mut settings = Settings::default();
     settings.ws.origins = Origins::Listed(vec!["https://phone.ims.example".into()]);
     let mut rig = Rig::new(&["ws:127.0.0.1:0"], settings).await;
@@ -123,7 +123,7 @@ async fn m6_who_may_not_connect_is_refused() {
 
 /// Threat M6, a cross-site page: the host that a page comes from is the one that it connects to, unless the settings say more.
 #[tokio::test]
-async fn m6_a_page_of_another_host_is_refused() {
+async fn m06_a_page_of_another_host_is_refused() {
     for (origins, origin, allowed) in [
         (Origins::SameHost, None, true),
         (Origins::SameHost, Some("http://h"), true),
@@ -152,7 +152,7 @@ async fn m6_a_page_of_another_host_is_refused() {
 
 /// Threat M6: 1002 for what breaks the protocol, 1009 for what is too long, 1008 for a flood of pings.
 #[tokio::test]
-async fn m6_a_violation_is_named_and_ends_the_connection() {
+async fn m06_a_violation_is_named_and_ends_the_connection() {
     let rig = Rig::new(&["ws:127.0.0.1:0"], Settings::default()).await;
     let pings = frame(0x89, b"").repeat(10_000);
     let unmasked = [&[0x81, 2][..], b"hi"].concat();
@@ -206,7 +206,7 @@ async fn what_is_no_message_ends_the_connection() {
 
 /// Threat D3 on this transport: nothing at all, half an upgrade, nothing behind it, half a frame.
 #[tokio::test]
-async fn a_slow_client_is_closed() {
+async fn d03_a_slow_client_is_closed() {
     let short = Duration::from_millis(50);
     let settings = Settings { handshake: short, first_byte: short, idle: short, ..Settings::default() };
     let rig = Rig::new(&["ws:127.0.0.1:0"], settings).await;

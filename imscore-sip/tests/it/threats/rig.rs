@@ -29,7 +29,7 @@ pub(crate) struct Rig<E: Engine> {
     pub(crate) now: Now,
     /// Since somebody looked: where to, and what.
     pub(crate) sent: Vec<(Flow, Message)>,
-    told: fn(&mut E, E::Event, Now),
+    pub(crate) told: fn(&mut E, E::Event, Now),
 }
 
 impl<E: Engine> Rig<E> {
@@ -61,7 +61,7 @@ impl<E: Engine> Rig<E> {
                 Output::Transmit(sent) => {
                     // An answer has the lines of what it answers, were they too long or not.
                     let mut limits = Limits::default();
-                    (limits.header_block, limits.line) = (65_535, 65_535);
+                    (limits.header_block, limits.line, limits.lines, limits.uri) = (65_535, 65_535, 65_535, 65_535);
                     self.sent.push((sent.flow, Message::parse_with(sent.bytes, &limits).unwrap()));
                 }
             }
