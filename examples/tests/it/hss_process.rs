@@ -130,7 +130,7 @@ async fn sigterm_takes_leave_and_ends_well() {
 /// Threats X1 to X8: each on a connection of its own, that of the I-CSCF. Either the connection is closed and counted, or
 /// the request is refused on it; the S-CSCF does not notice, and who comes next is served.
 #[tokio::test]
-async fn garbage_harms_its_own_connection_alone() {
+async fn x01_to_x08_garbage_harms_its_own_connection_alone() {
     let folder = tempfile::tempdir().unwrap();
     let hss = Process::start(folder.path(), "127.0.0.1:0").await;
     let (cx, _node) = scscf(hss.diameter).await;
@@ -170,7 +170,7 @@ async fn garbage_harms_its_own_connection_alone() {
 
 /// Threat X5: what a stranger says first.
 #[tokio::test]
-async fn a_stranger_that_says_nonsense_is_sent_away() {
+async fn x05_a_stranger_that_says_nonsense_is_sent_away() {
     let folder = tempfile::tempdir().unwrap();
     let hss = Process::start(folder.path(), "127.0.0.1:0").await;
     let many = (0..64).fold(Avps::default(), |avps, n| avps.text(264, 0, &format!("h{n}.ims.example")));
@@ -195,7 +195,7 @@ async fn a_stranger_that_says_nonsense_is_sent_away() {
 
 /// Threat D14, by the way that XML comes in here.
 #[tokio::test]
-async fn xml_that_would_grow_is_refused() {
+async fn d14_xml_that_would_grow_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let hss = Process::start(folder.path(), "127.0.0.1:0").await;
     let laughs = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]>\

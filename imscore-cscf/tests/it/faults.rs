@@ -78,7 +78,7 @@ fn faulty() -> (Arc<FaultyHss<Hss>>, Ladder) {
 
 /// An HSS that is down is not a user that is unknown: no 403, no 404 (TS 29.228 §6; threats R4, X11).
 #[test]
-fn an_hss_that_is_away_is_said_to_be() {
+fn x11_an_hss_that_is_away_is_said_to_be() {
     for (command, status) in [(Command::UserAuthorization, 480), (Command::MultimediaAuth, 504)] {
         let (hss, mut ladder) = faulty();
         hss.fail_next(command, Fault::Answer(HssError::Unreachable));

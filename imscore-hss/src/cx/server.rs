@@ -512,7 +512,7 @@ mod tests {
 
     /// Threat X3, and what else is no identity: refused with the AVP at fault, and the HSS is not asked.
     #[test]
-    fn identities_that_cannot_be() {
+    fn x03_identities_that_cannot_be() {
         let check = |user: &str, public: &str, network: &str, at_fault: &Definition| {
             let head = RequestHead::cx(SESSION, "icscf", "ims.example", "ims.example");
             let command = UserAuthorizationRequest::new(user, public, network);

@@ -324,7 +324,7 @@ fn with_data(data: &[u8], check: impl Fn(&Definition, Option<ResultCode>, &str))
 
 /// Threats X3 and X6: each AVP of Cx with 0, 1, n-1, n+1 and 65,000 bytes.
 #[test]
-fn sizes_that_cannot_be() {
+fn x03_x06_sizes_that_cannot_be() {
     for size in [0, 1, 2, 3, 5, 7, 9, 15, 17, 65_000] {
         with_data(&vec![b'0'; size], |definition, result, what| {
             if definition.kind.is_fixed() {
@@ -340,7 +340,7 @@ fn sizes_that_cannot_be() {
 
 /// Threat X6: each enumeration with 0xFFFFFFFF.
 #[test]
-fn values_that_cannot_be() {
+fn x06_values_that_cannot_be() {
     with_data(&[0xff; 4], |definition, result, what| {
         // Load-Type is only passed on.
         if matches!(definition.kind, Kind::Enumerated | Kind::Utf8String) && *definition != avp::LOAD_TYPE {
@@ -353,7 +353,7 @@ fn values_that_cannot_be() {
 
 /// Threat X5: each required AVP missing, each single one twice.
 #[test]
-fn missing_and_too_many() {
+fn x05_missing_and_too_many() {
     let required = |definition: &Definition| {
         let head = [avp::SESSION_ID, avp::ORIGIN_HOST, avp::ORIGIN_REALM, avp::DESTINATION_REALM];
         head.contains(definition) || [avp::AUTH_SESSION_STATE, avp::VENDOR_SPECIFIC_APPLICATION_ID].contains(definition)

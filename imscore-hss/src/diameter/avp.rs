@@ -218,7 +218,7 @@ mod tests {
 
     /// Threat X1: a length of 0, below the header, beyond the message, and the largest that can be written.
     #[test]
-    fn lengths_that_cannot_be() {
+    fn x01_lengths_that_cannot_be() {
         for length in [0u32, 1, 7, 13, 24, 0xff_ffff] {
             let mut bytes = [0, 0, 0, 1, 0x40, 0, 0, 0, 1, 2, 3, 4];
             bytes[5..8].copy_from_slice(&length.to_be_bytes()[1..]);
@@ -245,7 +245,7 @@ mod tests {
 
     /// Threat X7: groups in groups, as deep as a message can hold.
     #[test]
-    fn depth_of_groups() {
+    fn x07_depth_of_groups() {
         let nested = |depth: u32| {
             let head = |n: u32| [279, 0x4000_0000 + n * 8].map(u32::to_be_bytes).concat();
             (1..=depth).rev().flat_map(head).collect::<Vec<u8>>()

@@ -272,7 +272,7 @@ mod tests {
 
     /// Threat X5: 64 Origin-Host in a CER; a group that is none; no Vendor-Id in one.
     #[test]
-    fn capabilities_that_cannot_be() {
+    fn x05_capabilities_that_cannot_be() {
         let fault = |write: &dyn Fn(&mut Writer)| {
             let sent = sample(|out| {
                 request().write_avps(out);

@@ -108,7 +108,7 @@ mod tests {
 
     /// Threat X2: message lengths that cannot be close the stream before anything is reserved for them.
     #[test]
-    fn lengths_that_cannot_be() {
+    fn x02_lengths_that_cannot_be() {
         for length in [0, 4, 19, 21, 22, 23, 65_537, 65_540, 0xff_ffff] {
             let mut framer = Framer::default();
             let mut bytes = (length as u32).to_be_bytes();

@@ -378,7 +378,7 @@ mod tests {
 
     /// Threat X6: every AVP of fixed size with 0, 1, n-1, n, n+1 and 65,000 bytes.
     #[test]
-    fn sizes_that_cannot_be() {
+    fn x06_sizes_that_cannot_be() {
         let mut fixed = 0;
         for definition in avp::all().iter().filter(|definition| definition.least == definition.most) {
             let size = definition.least;

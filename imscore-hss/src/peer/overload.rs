@@ -139,7 +139,7 @@ mod tests {
 
     /// Threat X12: what was left out does not come back at once.
     #[test]
-    fn traffic_comes_back_slowly() {
+    fn x12_traffic_comes_back_slowly() {
         let mut reports = Reports::default();
         update(&mut reports, 1, 100, Some(30), 0);
         assert_eq!([29, 30, 35, 39, 40].map(|now| reduction(&reports, now)), [100, 100, 50, 10, 0]);

@@ -303,7 +303,7 @@ fn attempts_are_spaced() {
 
 /// Threat X8: answers that nobody waits for, on the right connection and on another, are dropped.
 #[test]
-fn answers_out_of_nothing() {
+fn x08_answers_out_of_nothing() {
     let mut world = World::up();
     world.ask().unwrap();
     world.expect(&[SENT_1]);
@@ -323,7 +323,7 @@ fn answers_out_of_nothing() {
 
 /// Threat X9: who is not to ask is refused, and nobody hears of it.
 #[test]
-fn requests_of_others() {
+fn x09_requests_of_others() {
     let mut settings = settings();
     settings.peers[1].may_ask = false;
     let mut world = World::new(settings);
@@ -369,7 +369,7 @@ fn requests_by_an_agent() {
 
 /// Threat X10: a second CER of the same name is rejected, and the connection that stands is not touched.
 #[test]
-fn second_connection_of_a_peer() {
+fn x10_second_connection_of_a_peer() {
     let mut world = World::up();
     let second = world.accept([192, 0, 2, 9]).unwrap();
     world.give(second, cer("a.ims.example"));
@@ -388,7 +388,7 @@ fn second_connection_of_a_peer() {
 
 /// RFC 6733 §5.6.4: the higher name keeps the connection that it accepted.
 #[test]
-fn election() {
+fn x10_election() {
     // Ours, m, is above a: our own connection goes.
     let mut world = World::new(settings());
     world.peers.start(world.now);
@@ -421,7 +421,7 @@ fn election() {
 
 /// Threats X4 and X5, and RFC 6733 §5.3, §5.6.1: strangers.
 #[test]
-fn strangers() {
+fn x04_x05_strangers() {
     let mut world = World::up();
     let mut check = |first: Message, from: [u8; 4], expected: &[&str]| {
         let connection = world.accept(from).unwrap();
@@ -543,7 +543,7 @@ fn suspicion_that_was_wrong() {
 
 /// Threat X11: the answer is late or lost, the HSS restarts, answers come twice.
 #[test]
-fn failover() {
+fn x11_failover() {
     let mut world = World::up();
     world.ask().unwrap();
     world.expect(&[SENT_1]);
@@ -634,7 +634,7 @@ fn elsewhere_after_an_error() {
 
 /// Threat X12: a host that asks for nothing gets nothing, and its traffic comes back slowly.
 #[test]
-fn overload() {
+fn x12_overload() {
     let mut world = World::up();
     let mut report = OcOlr::new(1, ReportType::Host);
     (report.reduction, report.validity) = (Some(100), Some(20));

@@ -287,7 +287,7 @@ fn what_is_no_profile() {
 
 /// Threat D14: what XML could do beyond being data.
 #[test]
-fn more_than_data() {
+fn d14_more_than_data() {
     let bomb = r#"<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>"#;
     let outside = r#"<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>"#;
     for document_type in [bomb, outside, "<!DOCTYPE IMSSubscription>"] {
@@ -312,7 +312,7 @@ fn more_than_data() {
 }
 
 #[test]
-fn encodings() {
+fn d14_encodings() {
     let xml = around("");
     let check = |xml: &[u8], expected| assert_eq!(UserProfile::from_xml(xml).map(|_| ()), expected);
     for encoding in ["UTF-8", "utf-8", "US-ASCII"] {
@@ -335,7 +335,7 @@ fn encodings() {
 }
 
 #[test]
-fn limits() {
+fn d14_limits() {
     let sized = |size: usize| {
         let mut xml = around("<!---->");
         let rest = " ".repeat(size - xml.len());

@@ -214,7 +214,7 @@ async fn questions_together() {
 
 /// Threat X11: what the HSS cannot say now is no refusal of the user.
 #[::tokio::test]
-async fn an_hss_in_trouble() {
+async fn x11_an_hss_in_trouble() {
     let slow = Slow { asked: AtomicU64::new(0), go: Arc::new(Notify::new()) };
     let (cx, here, there) = wired(slow).await;
     let question = UserAuthorizationRequest::new(private(), public(), "ims.example".parse().unwrap());
@@ -230,7 +230,7 @@ async fn an_hss_in_trouble() {
 
 /// Threat X9, over a socket: a termination from a peer that is not the HSS changes nothing.
 #[::tokio::test]
-async fn termination_by_another_peer() {
+async fn x09_termination_by_another_peer() {
     use crate::cx::{DeregistrationReason, RegistrationTerminationRequest, Request, RequestHead};
     use crate::peer::PeerSettings;
     use crate::tokio::diameter::tests::{loopback, settings};

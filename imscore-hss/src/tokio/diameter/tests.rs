@@ -148,7 +148,7 @@ fn results(messages: &[Message]) -> Vec<u32> {
 
 /// Threats X1, X2, X4, X5, X7: whatever a stranger sends ends its own connection and nothing else.
 #[::tokio::test]
-async fn garbage() {
+async fn x01_x02_x04_x05_x07_garbage() {
     let (hss, requests) = server("hss.ims.example", &["scscf.ims.example", "guest.ims.example"]).await;
     answer_all(&hss, requests, "hss.ims.example");
     let (scscf, _requests) = client("scscf.ims.example", &[("hss.ims.example", &hss)]).await;
