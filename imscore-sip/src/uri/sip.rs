@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use memchr::memchr;
 use smallvec::SmallVec;
 
-use super::escape::{is_escaped, is_unreserved, push_escaped, same_in_any_case, split_escaped};
+use super::escape::{is_escaped, is_unreserved, mark, push_escaped, same_in_any_case, split_escaped};
 use super::{MAX_LEN, Params, UriError, legible};
 use crate::parse::class::Class;
 use crate::parse::grammar::{self, MAX_NAME, MAX_PARAMS};
@@ -333,30 +333,26 @@ fn uri_parameters(input: &[u8]) -> Result<(&[u8], &[u8]), UriError> {
 /// stands behind them.
 pub(super) fn named_once(input: &[u8], names: Class, values: Class) -> Result<(&[u8], &[u8]), UriError> {
     let mut rest = input;
-    let mut seen = SmallVec::<[&[u8]; 8]>::new();
-    let mut escaped = false;
+    // What is valid is ASCII. Marks are compared first: 64 names must not cost 64 times 64 comparisons.
+    let mut seen = SmallVec::<[(u64, &str); 8]>::new();
     while let [b';', param @ ..] = rest {
         let (name, behind) = split_escaped(names, param)?;
         let (value, behind) = match behind {
             [b'=', value @ ..] => split_escaped(values, value)?,
             _ => (name, behind),
         };
-        escaped |= !names.is_all_of(name);
-        let known = seen.iter().any(|other| other.eq_ignore_ascii_case(name) || escaped && is_same(other, name));
-        if seen.len() == MAX_PARAMS || name.len() > MAX_NAME || name.is_empty() || value.is_empty() || known {
+        if seen.len() == MAX_PARAMS || name.len() > MAX_NAME || name.is_empty() || value.is_empty() {
             return Err(UriError::Parameter);
         }
-        seen.push(name);
+        let name = std::str::from_utf8(name).unwrap_or_default();
+        let mark = mark(name);
+        if seen.iter().any(|(other, known)| *other == mark && same_in_any_case(known, name)) {
+            return Err(UriError::Parameter);
+        }
+        seen.push((mark, name));
         rest = behind;
     }
     Ok((&input[..input.len() - rest.len()], rest))
-}
-
-/// True for two valid names that mean the same parameter, escapes resolved.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    // What is valid is ASCII.
-    let text = |name| std::str::from_utf8(name).unwrap_or_default();
-    same_in_any_case(text(one), text(other))
 }
 
 /// `headers`: at least one `hname=hvalue`, the value possibly empty.
