@@ -21,10 +21,10 @@ fn subscription(name: &str, number: &str) -> Subscription {
     Subscription::new(private, publics, Credentials::Digest(credentials)).unwrap()
 }
 
-/// Alice and Bob.
+/// Alice, Bob and Eve.
 pub(crate) fn hss() -> Hss {
-    Hss::with_subscribers([subscription("alice", "+12015550101"), subscription("bob", "+12015550102")], [0; 32])
-        .unwrap()
+    let users = [("alice", "+12015550101"), ("bob", "+12015550102"), ("eve", "+12015550103")];
+    Hss::with_subscribers(users.map(|(name, number)| subscription(name, number)), [0; 32]).unwrap()
 }
 
 /// A core of P-, I- and S-CSCF, and the clock of its store.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use imscore_sip::header::{MaxForwards, Name, TypedHeader, Via};
+use imscore_sip::header::{MaxForwards, Name, RecordRoute, TypedHeader, Via};
 use imscore_sip::testing::{Ladder, Phone};
 use imscore_sip::transport::{Flow, ListenerId, Transport};
 use imscore_sip::{Message, Method, Request};
@@ -86,7 +86,8 @@ fn p01_header_smuggling() {
     assert!(arrived >= 7, "what is legal is passed on: {arrived}");
 }
 
-/// I8: a BYE or a re-INVITE by whoever knows everything of a call but its token, and a CANCEL from elsewhere, by its branch.
+/// I8: a BYE or a re-INVITE by whoever knows everything of a call but its token, be it a stranger or a registered phone with
+/// the route of a call of its own; and a CANCEL from elsewhere, by its branch.
 #[test]
 fn i08_forged_requests_of_other_peoples_calls() {
     let mut ladder = registered();
@@ -108,25 +109,52 @@ fn i08_forged_requests_of_other_peoples_calls() {
          alice -> core  ACK
          core -> bob    ACK",
     );
+    let since = count(&mut ladder);
+    ladder.run(
+        "mallory = udp:192.0.2.4:5060 sip:mallory@ims.example
+         eve -> core    REGISTER sip:ims.example
+         core -> eve    401
+         eve -> core    REGISTER sip:ims.example  password=secret user=eve@ims.example
+         core -> eve    200
+         eve -> core    INVITE sip:bob@ims.example  Call-ID=mine From='<sip:eve@ims.example>;tag=one'
+         core -> eve    100
+         core -> bob    INVITE sip:bob@192.0.2.2*
+         bob -> core    200
+         core -> eve    200
+         eve -> core    ACK
+         core -> bob    ACK",
+    );
+    let answer = sent_to(&mut ladder, "192.0.2.3:5060", since).pop().unwrap();
+    let Ok(Message::Response(answer)) = Message::parse(answer.into()) else { panic!("an answer") };
+    let mut route: Vec<String> =
+        answer.headers.all::<RecordRoute>().unwrap().iter().map(|hop| format!("Route: {hop}\r\n")).collect();
+    route.reverse();
+    assert!(route[0].contains('@'), "a token: {route:?}");
+    nobody_is_reached(&mut ladder, ("eve", "192.0.2.3:5060"), &route.concat());
+    let made_up = "Route: <sip:AAAAAAAAAAAAAAAAAAAAAAAAAAAA@pcscf.ims.example;lr>\r\n";
+    nobody_is_reached(&mut ladder, ("eve", "192.0.2.3:5060"), made_up);
+    for route in [made_up, &route.concat(), ""] {
+        nobody_is_reached(&mut ladder, ("mallory", "192.0.2.4:5060"), route);
+    }
+}
+
+/// Requests of that phone in the call `known`, by that route: each is refused, and reaches neither phone.
+#[track_caller]
+fn nobody_is_reached(ladder: &mut Ladder, (who, address): (&str, &str), route: &str) {
     for method in ["BYE", "INVITE", "UPDATE", "INFO"] {
-        let since = count(&mut ladder);
+        let since = count(ladder);
         let forged = format!(
-            "{method} sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.3:5060;branch=z9hG4bKforged{method}\r\n\
+            "{method} sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK{since}\r\n\
              From: <sip:alice@ims.example>;tag=one\r\nTo: <sip:bob@ims.example>;tag=x\r\nCall-ID: known\r\n\
-             CSeq: 9 {method}\r\nMax-Forwards: 70\r\nRoute: <sip:AAAAAAAAAAAAAAAAAAAAAAAAAAAA@pcscf.ims.example;lr>\r\n\
-             Contact: <sip:eve@192.0.2.3>\r\nContent-Length: 0\r\n\r\n"
+             CSeq: 9 {method}\r\nMax-Forwards: 70\r\n{route}\
+             Contact: <sip:{who}@{address}>\r\nContent-Length: 0\r\n\r\n"
         );
-        inject(&mut ladder, "eve", forged.as_bytes());
-        let finals = sent_to(&mut ladder, "192.0.2.3:5060", since)
-            .iter()
-            .filter(|bytes| !bytes.starts_with(b"SIP/2.0 1"))
-            .count();
-        assert!(finals >= 1, "{method} is answered");
-        let victims = ["192.0.2.1:5060", "192.0.2.2:5060"];
-        assert!(
-            victims.iter().all(|victim| sent_to(&mut ladder, victim, since).is_empty()),
-            "{method} reached somebody"
-        );
+        inject(ladder, who, forged.as_bytes());
+        let answers = sent_to(ladder, address, since);
+        assert!(answers.iter().any(|bytes| bytes.starts_with(b"SIP/2.0 4")), "{method} by {who} is refused: {route}");
+        for victim in ["192.0.2.1:5060", "192.0.2.2:5060"] {
+            assert!(sent_to(ladder, victim, since).is_empty(), "{method} by {who} reached {victim}: {route}");
+        }
     }
 }
 
