@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use imscore_sip::dialog::Terms;
+use imscore_sip::resolve::Answer;
 use imscore_sip::sdp::SessionDescription;
 use imscore_sip::transaction::{self, ServerId};
 use imscore_sip::transport::{Flow, Listener, ListenerId, Transport};
@@ -80,7 +81,7 @@ impl Side {
         let listener = Listener { transport: Transport::Udp, sent_by, side: imscore_sip::transport::Side::Core };
         let config = Config::new(transaction::Config::new([number; 32], vec![listener]));
         let mut config = config.with_login("alice", "secret", "ims.example");
-        config.proxy = Some(flow_to(1 - number));
+        config.proxy = Some(flow_to(1 - number).into());
         config.session_timer = Some(Terms::new(600, 90));
         config.methods = vec![Method::Message];
         Side {
@@ -299,7 +300,7 @@ impl World {
                 Output::Wait(deadline) => return deadline,
                 Output::Event(event) => side.told(event),
                 Output::Close(flow) => panic!("{flow} is no connection"),
-                Output::Ask(question) => panic!("nobody answers {question:?}"),
+                Output::Ask(question) => side.agent.handle_answer(&question, Answer::Failed, self.now),
                 Output::Transmit(transmit) => {
                     side.tickets.extend(transmit.ticket);
                     let message = Message::parse(transmit.bytes.clone()).expect("what is sent is a message");

@@ -458,7 +458,6 @@ impl Worker {
         if let Some(flow) = target.flow {
             return Ok(Hop::Flow(flow));
         }
-        route::make_strict(request);
         let uri = match route::next_hop(request) {
             Some(Uri::Sip(uri)) => uri,
             // Nobody here knows numbers: TS 24.229 §5.4.3.2 step 10 leaves them to ENUM and BGCF.
@@ -470,6 +469,7 @@ impl Worker {
         }
         match self.node.find_host(&uri) {
             Some(Address { transport, socket }) => {
+                route::make_strict(request);
                 self.exits.flow(transport, socket).map(Hop::Flow).ok_or(StatusCode::SERVICE_UNAVAILABLE)
             }
             None => Ok(Hop::Name),

@@ -64,14 +64,14 @@ use crate::header::{MaxBreadth, MaxForwards, Via};
 use crate::message::{Message, Method, Request, Response, StatusCode};
 use crate::now::Now;
 use crate::parse::ParseError;
-use crate::resolve::{Answer, Exits, Question};
+use crate::resolve::{Answer, Exits, Guide, Question};
 use crate::table::{Id, Table};
 use crate::transaction::{self, Cause, ClientId, ServerId, Transactions};
 use crate::transport::{Address, Flow};
 use crate::wheel::{TimerHandle, Wheel};
 
 use context::{Outcome, Responses};
-use names::{Names, Way};
+use names::{Waiting, Way};
 
 /// Settings of a proxy core.
 #[derive(Clone, Debug)]
@@ -115,7 +115,8 @@ pub enum Hop {
     /// Over the wire, by this way.
     Flow(Flow),
     /// To where the name leads that its topmost Route has, else its Request-URI: to one target after the other, until one
-    /// does not fail (RFC 3263 §4). Towards an address it is the same as [`Hop::Flow`], at more cost.
+    /// does not fail (RFC 3263 §4). A Route of a strict router changes places with the Request-URI on the way (RFC 3261 §16.6
+    /// step 6). Towards an address it is the same as [`Hop::Flow`], at more cost.
     Name,
     /// To a function of this process; the number is the owner's.
     Local(u32),
@@ -282,7 +283,7 @@ pub struct Proxy {
     servers: HashMap<ServerId, ContextId, Keyed>,
     loops: loops::Loops,
     timers: Wheel<(ContextId, usize)>,
-    names: Names,
+    names: Guide<Waiting>,
     events: VecDeque<Event>,
     counters: Counters,
 }
@@ -295,7 +296,7 @@ impl Proxy {
         Proxy {
             now,
             deadline: None,
-            names: Names::new(&mut transactions, &config),
+            names: Guide::new(&mut transactions, &config.exits, &config.hosts),
             transactions,
             contexts: Table::default(),
             clients: HashMap::with_hasher(keyed),
@@ -763,13 +764,13 @@ impl Engine for Proxy {
 
     fn handle_answer(&mut self, question: &Question, answer: Answer, now: Now) {
         self.now = now;
-        self.names.resolver.handle_answer(question, answer, now.monotonic);
+        self.names.handle_answer(question, answer, now);
     }
 
     fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.transactions.handle_timeout(now);
-        self.names.resolver.handle_timeout(now.monotonic);
+        self.names.handle_timeout(now);
         let mut due: SmallVec<[(ContextId, usize); 4]> = SmallVec::new();
         self.timers.expire(now.monotonic, |key| due.push(key));
         for (id, branch) in due {

@@ -8,30 +8,15 @@
 //!
 //! Nothing of this is on the way of a request whose next hop is an address.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
-use std::vec;
-
-use super::{Config, ContextId, Downstream, Event, Proxy, route};
+use super::{ContextId, Downstream, Event, Hop, Proxy, route};
 use crate::engine::Output;
 use crate::header::MaxForwards;
 use crate::message::{Request, StatusCode};
 use crate::now::Now;
-use crate::resolve::{self, Destination, Exits, LookupId, Resolver, Target, fails_over};
-use crate::transaction::Transactions;
-use crate::transport::Flow;
-
-/// What a proxy core knows of names.
-pub(super) struct Names {
-    pub(super) resolver: Resolver,
-    exits: Exits,
-    waiting: BTreeMap<LookupId, Waiting>,
-    /// Of the resolver.
-    deadline: Option<Instant>,
-}
+use crate::resolve::{Course, Destination, Found, Target, fails_over};
 
 /// Who waits for a lookup.
-enum Waiting {
+pub(super) enum Waiting {
     Branch(ContextId, usize),
     /// An ACK for a 2xx, which has no transaction.
     Ack(Box<Request>),
@@ -42,54 +27,32 @@ pub(super) struct Way {
     /// As it goes out, but for its Via.
     request: Request,
     loop_key: u32,
-    /// Where it has gone, and cannot be known to have failed.
-    at: Option<Target>,
-    left: vec::IntoIter<Target>,
-}
-
-impl Names {
-    /// Those that the settings have; what is drawn among targets comes from the transaction layer's generator.
-    pub(super) fn new(transactions: &mut Transactions, config: &Config) -> Names {
-        let mut seed = [0; 32];
-        seed.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&transactions.random().to_le_bytes()));
-        let mut resolver = Resolver::new(resolve::Config::of(seed, &config.exits));
-        for (name, address) in &config.hosts {
-            resolver.add_address(name, *address);
-        }
-        Names { resolver, exits: config.exits.clone(), waiting: BTreeMap::new(), deadline: None }
-    }
-
-    /// When a question has waited long enough.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    fn look_up(&mut self, destination: Destination, waiting: Waiting, now: Now) {
-        let id = self.resolver.resolve(destination, now.monotonic);
-        self.waiting.insert(id, waiting);
-    }
-
-    fn flow(&self, target: &Target) -> Option<Flow> {
-        self.exits.flow(target.transport, target.address)
-    }
-}
-
-impl Way {
-    /// The next target that can be reached from here.
-    fn next(&mut self, names: &Names) -> Option<Flow> {
-        let (target, flow) = self.left.find_map(|target| names.flow(&target).map(|flow| (target, flow)))?;
-        self.at = Some(target);
-        Some(flow)
-    }
+    course: Course,
 }
 
 impl Proxy {
+    /// The hop that the Route or the target of a request names: its address, where it is one that we have a listener for, else its
+    /// name. A strict router at an address gets its way (RFC 3261 §16.6 step 6), one with a name when it is found.
+    pub fn next_hop(&self, request: &mut Request) -> Hop {
+        let next = route::next_hop(request);
+        let address = next.as_ref().and_then(|next| route::address(next.as_sip()?));
+        match address.and_then(|(transport, remote)| self.names.flow_at(transport, remote)) {
+            Some(flow) => {
+                route::make_strict(request);
+                Hop::Flow(flow)
+            }
+            None => Hop::Name,
+        }
+    }
+
     /// Sends an ACK for a 2xx to where the name in its Route or Request-URI leads. It waits for nothing that is known.
     pub fn send_ack_by_name(&mut self, mut request: Request, now: Now) {
+        self.now = now;
         let hop_limit = request.headers.get::<MaxForwards>().ok().flatten().map_or(70, |it| it.0);
         if hop_limit > 0 {
             request.headers.set(&MaxForwards(hop_limit - 1));
             if let Some(destination) = destination(&request) {
+                route::make_strict(&mut request);
                 self.names.look_up(destination, Waiting::Ack(Box::new(request)), now);
             }
         }
@@ -99,10 +62,12 @@ impl Proxy {
     pub(super) fn look_up(
         &mut self,
         (id, branch): (ContextId, usize),
-        request: Request,
+        mut request: Request,
         loop_key: u32,
         now: Now,
     ) -> Box<Way> {
+        // What is found may be sent before there is another input.
+        self.now = now;
         match destination(&request) {
             Some(destination) => self.names.look_up(destination, Waiting::Branch(id, branch), now),
             None => {
@@ -110,30 +75,25 @@ impl Proxy {
                 self.events.push_back(Event::Response { id, branch, response });
             }
         }
-        Box::new(Way { request, loop_key, at: None, left: Vec::new().into_iter() })
+        route::make_strict(&mut request);
+        Box::new(Way { request, loop_key, course: Course::default() })
     }
 
     /// What the resolver wants done, as far as others have to do it.
     pub(super) fn drain_names(&mut self) -> Option<Output<Event>> {
         let now = self.now;
-        loop {
-            match self.names.resolver.poll_output() {
-                resolve::Output::Ask(question) => return Some(Output::Ask(question)),
-                resolve::Output::Resolved(lookup, targets) => match self.names.waiting.remove(&lookup) {
-                    Some(Waiting::Branch(id, branch)) => self.found((id, branch), targets, now),
-                    Some(Waiting::Ack(request)) => {
-                        if let Some(flow) = targets.iter().find_map(|target| self.names.flow(target)) {
-                            self.transactions.send_stateless(*request, flow);
-                        }
+        while let Some(found) = self.names.poll() {
+            match found {
+                Found::Ask(question) => return Some(Output::Ask(question)),
+                Found::Targets(Waiting::Branch(id, branch), targets) => self.found((id, branch), targets, now),
+                Found::Targets(Waiting::Ack(request), targets) => {
+                    if let Some(flow) = targets.iter().find_map(|target| self.names.flow(target)) {
+                        self.transactions.send_stateless(*request, flow);
                     }
-                    None => {}
-                },
-                resolve::Output::Wait(deadline) => {
-                    self.names.deadline = deadline;
-                    return None;
                 }
             }
         }
+        None
     }
 
     /// The targets of a branch that waits for them.
@@ -142,7 +102,7 @@ impl Proxy {
         else {
             return;
         };
-        way.left = targets.into_iter();
+        way.course = Course::new(targets);
         if !self.go_on(id, branch, now) {
             self.end_unsent(id, branch, StatusCode::SERVICE_UNAVAILABLE);
         }
@@ -157,7 +117,7 @@ impl Proxy {
         }
         let entry = &mut context.branches[branch];
         let Some(way) = entry.way.as_deref_mut() else { return false };
-        let Some(flow) = way.next(&self.names) else { return false };
+        let Some(flow) = self.names.next(&mut way.course) else { return false };
         let (request, loop_key) = (way.request.clone(), way.loop_key);
         if let Downstream::Client(before) = entry.to {
             self.clients.remove(&before);
@@ -175,8 +135,8 @@ impl Proxy {
 
     /// A branch whose name led somewhere failed there: by 503, in time, or by its transport. True: the next target is tried.
     pub(super) fn fails_over(&mut self, id: ContextId, branch: usize, now: Now) -> bool {
-        if let Some(target) = self.target_of(id, branch) {
-            self.names.resolver.failed(&target, now.monotonic);
+        if let Some(way) = self.contexts.get(id).and_then(|context| context.branches[branch].way.as_deref()) {
+            self.names.failed(&way.course, now);
         }
         self.go_on(id, branch, now)
     }
@@ -186,8 +146,8 @@ impl Proxy {
         if fails_over(status) {
             return self.fails_over(id, branch, now);
         }
-        if let Some(target) = self.target_of(id, branch) {
-            self.names.resolver.worked(&target);
+        if let Some(way) = self.contexts.get(id).and_then(|context| context.branches[branch].way.as_deref()) {
+            self.names.worked(&way.course);
         }
         if status.is_final() {
             self.give_up_targets(id, branch);
@@ -200,10 +160,6 @@ impl Proxy {
         if let Some(context) = self.contexts.get_mut(id) {
             context.branches[branch].way = None;
         }
-    }
-
-    fn target_of(&self, id: ContextId, branch: usize) -> Option<Target> {
-        self.contexts.get(id)?.branches[branch].way.as_deref()?.at.clone()
     }
 
     /// Ends a branch that was never sent.

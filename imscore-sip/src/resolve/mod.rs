@@ -27,6 +27,7 @@
 
 mod cache;
 mod exits;
+mod guide;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 pub use exits::Exits;
+pub(crate) use guide::{Course, Found, Guide};
 
 use cache::Cache;
 
@@ -307,6 +309,11 @@ impl Resolver {
     /// Says that a target answers.
     pub fn worked(&mut self, target: &Target) {
         self.failed.remove(&(target.transport, target.address));
+    }
+
+    /// Whether a target stands behind others now.
+    fn is_aside(&self, target: &Target, now: Instant) -> bool {
+        self.failed.get(&(target.transport, target.address)).is_some_and(|until| *until > now)
     }
 
     /// The next thing to do.

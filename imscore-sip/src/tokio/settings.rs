@@ -91,6 +91,15 @@ pub enum Aliases {
     Trusted,
 }
 
+impl Settings {
+    /// Asks the name servers of this machine where names lead; where it names none, nobody.
+    #[cfg(feature = "dns")]
+    #[must_use]
+    pub fn with_system_names(self) -> Settings {
+        Settings { name_servers: super::NameServers::of_system().ok(), ..self }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {

@@ -9,12 +9,13 @@ use super::call::{self, Call, CallHandle};
 use super::challenges::Space;
 use super::event::{Event, NotSent, RequestHandle};
 use super::flows::Kept;
+use super::names::Waiting;
 use super::notifier::{Watcher, Wish};
 use super::referral::Referral;
 use super::registration::Registration;
 use super::subscriber::Subscribed;
 use super::usage::{Left, UsageId};
-use super::{Config, body};
+use super::{Config, OutboundProxy, body};
 use crate::dialog::{Dialog, DialogId};
 use crate::engine::{Engine, Output, Ticket};
 use crate::hash::Keyed;
@@ -22,6 +23,7 @@ use crate::header::Contact;
 use crate::message::{Message, Method, Request};
 use crate::now::Now;
 use crate::parse::ParseError;
+use crate::resolve::{Answer, Guide, Question};
 use crate::sdp::Agreed;
 use crate::table::{Id, Table};
 use crate::transaction::{self, Cause, ServerId, Timers, Transactions};
@@ -95,6 +97,7 @@ pub struct UserAgent {
     /// Requests of ours that wait for their responses.
     pub(super) asked: HashMap<transaction::ClientId, Asked, Keyed>,
     pub(super) unreachable: Table<(Request, Purpose)>,
+    pub(super) names: Guide<Waiting>,
     pub(super) registrations: Table<Registration>,
     pub(super) spaces: Vec<Space>,
     pub(super) alarms: Wheel<Alarm>,
@@ -135,8 +138,10 @@ impl UserAgent {
     pub fn new(mut config: Config, now: Now) -> UserAgent {
         config.transactions.offers_keep_alives = config.keep_alive;
         let keyed = Keyed::from_seed(&config.transactions.seed);
+        let mut transactions = Transactions::new(config.transactions.clone(), now);
         UserAgent {
-            transactions: Transactions::new(config.transactions.clone(), now),
+            names: Guide::new(&mut transactions, &config.exits, &config.hosts),
+            transactions,
             calls: Table::default(),
             dialogs: HashMap::with_hasher(keyed),
             left: Left::new(keyed),
@@ -168,14 +173,14 @@ impl UserAgent {
         self.calls.len()
     }
 
-    /// How many requests of ours wait for a response, and how many moments are waited for beside those of transactions.
+    /// How many requests of ours wait for a response or for where to go, and how many moments are waited for beside those of transactions.
     pub fn pending(&self) -> (usize, usize) {
-        (self.asked.len(), self.alarms.len())
+        (self.asked.len() + self.names.waiting(), self.alarms.len())
     }
 
     /// Sends everything outside of dialogs there from now on.
-    pub fn set_proxy(&mut self, proxy: Flow) {
-        self.config.proxy = Some(proxy);
+    pub fn set_proxy(&mut self, proxy: impl Into<OutboundProxy>) {
+        self.config.proxy = Some(proxy.into());
     }
 
     /// The dialog of a call; before our INVITE is answered, that of the branch that spoke last.
@@ -209,8 +214,9 @@ impl UserAgent {
     /// added where they are missing.
     pub fn request(&mut self, mut request: Request, now: Now) -> RequestHandle {
         let handle = self.new_handle();
-        let flow = self.complete(&mut request);
-        self.ask(request, flow, Purpose::Own(handle), now);
+        self.complete(&mut request);
+        let way = self.way(&request);
+        self.ask(request, way, Purpose::Own(handle), now);
         handle
     }
 
@@ -221,6 +227,11 @@ impl UserAgent {
 
     pub(super) fn last_input(&self) -> Now {
         self.now
+    }
+
+    /// The owner has something done now.
+    pub(super) fn is_told(&mut self, now: Now) {
+        self.now = now;
     }
 
     pub(super) fn new_tag(&mut self) -> String {
@@ -328,6 +339,11 @@ impl Engine for UserAgent {
         self.transactions.handle_send_failed(ticket, now);
     }
 
+    fn handle_answer(&mut self, question: &Question, answer: Answer, now: Now) {
+        self.now = now;
+        self.names.handle_answer(question, answer, now);
+    }
+
     fn handle_keep_alive(&mut self, reply: Reply, flow: Flow, now: Now) {
         self.now = now;
         self.on_keep_alive(&reply, &flow, now);
@@ -336,6 +352,7 @@ impl Engine for UserAgent {
     fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.transactions.handle_timeout(now);
+        self.names.handle_timeout(now);
         while let Some(alarm) = self.alarms.pop(now.monotonic) {
             self.on_alarm(alarm, now);
         }
@@ -344,6 +361,9 @@ impl Engine for UserAgent {
     fn poll_output(&mut self) -> Output<Event> {
         loop {
             if let Some(output) = self.below.pop_front() {
+                return output;
+            }
+            if let Some(output) = self.drain_names() {
                 return output;
             }
             let deadline = match self.transactions.poll_output() {
@@ -358,7 +378,10 @@ impl Engine for UserAgent {
             };
             return match self.events.pop_front() {
                 Some(event) => Output::Event(event),
-                None => Output::Wait([deadline, self.alarms.next_deadline()].into_iter().flatten().min()),
+                None => {
+                    let deadlines = [deadline, self.alarms.next_deadline(), self.names.deadline()];
+                    Output::Wait(deadlines.into_iter().flatten().min())
+                }
             };
         }
     }

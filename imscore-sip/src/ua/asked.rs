@@ -10,14 +10,17 @@ use super::registration::Registration;
 use super::subscriber::Subscribed;
 use crate::dialog::DialogId;
 use crate::header::{
-    Allow, AuthenticationInfo, CSeq, CallId, Contact, From, MaxForwards, Name, Route, Supported, To, TypedHeader,
+    Allow, AuthenticationInfo, CSeq, CallId, Contact, From, MaxForwards, Name, Supported, To, TypedHeader,
 };
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::now::Now;
-use crate::proxy::route;
+use crate::resolve::{Course, fails_over};
 use crate::table::Id;
 use crate::transaction::{Cause, ClientId};
-use crate::transport::{Flow, ListenerId};
+use crate::transport::Flow;
+
+/// Requests that set a dialog up or refresh it, and say where we are.
+const WITH_CONTACT: [Method; 5] = [Method::Invite, Method::Notify, Method::Refer, Method::Subscribe, Method::Update];
 
 /// A request of ours that waits for its final response, and for an INVITE for the end of its transaction.
 #[derive(Clone)]
@@ -28,6 +31,26 @@ pub(super) struct Asked {
     pub(super) purpose: Purpose,
     /// Which challenges it has answered.
     pub(super) answered: Answered,
+    /// Of a request to a name: what else may be tried.
+    pub(super) course: Option<Box<Course>>,
+    /// Its Contact says from where it goes.
+    pub(super) has_own_contact: bool,
+}
+
+impl Asked {
+    /// The dialog of a SUBSCRIBE to a name for this subscription; of its first one there is none.
+    pub(super) fn subscribes_by_name(&self, subscription: Id<Subscribed>) -> Option<Option<DialogId>> {
+        match &self.purpose {
+            Purpose::Subscribe(key, dialog) if *key == subscription && self.course.is_some() => Some(dialog.clone()),
+            Purpose::Invite(_)
+            | Purpose::Within(..)
+            | Purpose::Bye
+            | Purpose::Register(_)
+            | Purpose::Subscribe(..)
+            | Purpose::Notify(_)
+            | Purpose::Own(_) => None,
+        }
+    }
 }
 
 /// What a request of ours is for.
@@ -99,9 +122,8 @@ impl std::convert::From<Outcome> for Unsubscribed {
 }
 
 impl UserAgent {
-    /// Puts into a request outside of dialogs what it lacks: From, To, Call-ID, CSeq, Max-Forwards, Route, and where it has one
-    /// a Contact (RFC 3261 §8.1.1). The way that it goes by; `None`: its next hop is a name.
-    pub(super) fn complete(&mut self, request: &mut Request) -> Option<Flow> {
+    /// Puts into a request outside of dialogs what it lacks: From, To, Call-ID, CSeq, Max-Forwards, Route (RFC 3261 §8.1.1).
+    pub(super) fn complete(&mut self, request: &mut Request) {
         let tag = self.new_tag();
         let from: From = request.headers.first().unwrap_or_else(|_| From(self.config.address()));
         if from.tag().is_none() {
@@ -125,19 +147,29 @@ impl UserAgent {
         if !request.headers.contains(Name::ROUTE) && !request.is(&Method::Register) {
             self.service_route().iter().for_each(|hop| request.headers.push(hop));
         }
-        let flow = self.way(request);
-        let makes_dialog = [Method::Invite, Method::Subscribe, Method::Refer].iter().any(|method| request.is(method));
-        if makes_dialog && !request.headers.contains(Contact::NAME) {
-            self.add_contact(request, flow.as_ref());
-        }
-        flow
     }
 
-    /// Contact, Supported and Allow of a request that sets a dialog up or refreshes it.
-    pub(super) fn add_contact(&self, request: &mut Request, flow: Option<&Flow>) {
-        if let Some(contact) = flow.and_then(|flow| self.contact(flow)) {
-            request.headers.push(&contact);
+    /// Our Contact in a request that registers, sets a dialog up or refreshes it, where it has none yet. True: it has one now.
+    pub(super) fn add_contact(&self, request: &mut Request, purpose: &Purpose, flow: &Flow) -> bool {
+        if request.headers.contains(Contact::NAME) {
+            return false;
         }
+        let contact = match purpose {
+            Purpose::Register(key) => self.binding_of(*key, flow),
+            Purpose::Invite(_)
+            | Purpose::Within(..)
+            | Purpose::Bye
+            | Purpose::Subscribe(..)
+            | Purpose::Notify(_)
+            | Purpose::Own(_) => {
+                let takes_one = WITH_CONTACT.iter().any(|method| request.is(method));
+                takes_one.then(|| self.contact(flow)).flatten()
+            }
+        };
+        if let Some(contact) = &contact {
+            request.headers.push(contact);
+        }
+        contact.is_some()
     }
 
     /// What an INVITE or UPDATE of ours says of what this side knows.
@@ -146,54 +178,15 @@ impl UserAgent {
         self.extensions().for_each(|tag| request.headers.push(&Supported::from(tag)));
     }
 
-    /// The way of a request outside of dialogs: its next hop, where that is an address, else the proxy.
-    pub(super) fn way(&self, request: &Request) -> Option<Flow> {
-        let has_route = request.headers.contains(Route::NAME);
-        match self.config.proxy {
-            // The proxy stands in front of everything that says no other way.
-            Some(proxy) if !has_route => Some(proxy),
-            Some(proxy) => Some(self.flow_to(request).unwrap_or(proxy)),
-            None => self.flow_to(request),
-        }
+    /// A request has no way to go.
+    pub(super) fn is_unreachable(&mut self, request: Request, purpose: Purpose, now: Now) {
+        self.alarms.set(now.monotonic, Alarm::Unreachable(self.unreachable.insert((request, purpose))));
     }
 
-    /// The way to the next hop of a request, where it is an address.
-    pub(super) fn flow_to(&self, request: &Request) -> Option<Flow> {
-        let (transport, remote) = route::address(route::next_hop(request)?.as_sip()?)?;
-        if let Some(proxy) = self.config.proxy.filter(|proxy| (proxy.transport, proxy.remote) == (transport, remote)) {
-            return Some(proxy);
-        }
-        let listener = self.config.transactions.listeners.iter().position(|it| it.transport == transport)?;
-        Some(Flow { transport, listener: ListenerId(listener as u16), remote, connection: None })
-    }
-
-    /// Sends a request, with what is known to be asked for. Without a way it fails at once.
-    pub(super) fn ask(
-        &mut self,
-        mut request: Request,
-        flow: Option<Flow>,
-        purpose: Purpose,
-        now: Now,
-    ) -> Option<ClientId> {
-        match flow {
-            Some(flow) => {
-                if self.config.answers_in_dialog || !self.is_in_dialog(&purpose) {
-                    self.authorize_ahead(&mut request, &flow);
-                }
-                Some(self.dispatch(Asked { request, flow, purpose, answered: Answered::default() }, now))
-            }
-            None => {
-                self.alarms.set(now.monotonic, Alarm::Unreachable(self.unreachable.insert((request, purpose))));
-                None
-            }
-        }
-    }
-
-    fn dispatch(&mut self, mut asked: Asked, now: Now) -> ClientId {
-        route::make_strict(&mut asked.request);
+    pub(super) fn dispatch(&mut self, asked: Asked, now: Now) {
         let id = self.transactions.request(asked.request.clone(), asked.flow, None, now);
+        self.is_sent(&asked.purpose, id, asked.flow, now);
         self.asked.insert(id, asked);
-        id
     }
 
     pub(super) fn on_response(&mut self, id: ClientId, response: Response, now: Now) {
@@ -202,6 +195,9 @@ impl UserAgent {
         }
         let status = response.status();
         let Some(asked) = self.asked.get(&id) else { return };
+        if let Some(course) = asked.course.as_deref().filter(|_| !fails_over(status)) {
+            self.names.worked(course);
+        }
         let is_invite = asked.request.is(&Method::Invite);
         if status.is_provisional() {
             if let Purpose::Invite(key) = asked.purpose {
@@ -223,14 +219,20 @@ impl UserAgent {
             if let Purpose::Subscribe(key, None) = &purpose {
                 self.subscription_begins_with(*key, &again.request);
             }
-            let id = self.dispatch(again, now);
-            return self.is_asked_again(&purpose, id);
+            return self.dispatch(again, now);
         }
+        let asked = match fails_over(status) {
+            true => self.fails_over(asked, now),
+            false => Some(asked),
+        };
+        let Some(asked) = asked else { return };
         self.conclude(&asked.request, asked.purpose, Outcome::Response(response), now);
     }
 
     pub(super) fn on_failed(&mut self, id: ClientId, cause: Cause, now: Now) {
-        if let Some(asked) = self.asked.remove(&id) {
+        if let Some(asked) = self.asked.remove(&id)
+            && let Some(asked) = self.fails_over(asked, now)
+        {
             self.conclude(&asked.request, asked.purpose, Outcome::Failed(cause), now);
         }
     }
@@ -252,12 +254,13 @@ impl UserAgent {
         }
     }
 
-    /// An INVITE goes under another name now, by which it can be cancelled.
-    pub(super) fn is_asked_again(&mut self, purpose: &Purpose, id: ClientId) {
+    /// A request is on its way: under this name an INVITE can be cancelled.
+    fn is_sent(&mut self, purpose: &Purpose, id: ClientId, flow: Flow, now: Now) {
         match purpose {
             Purpose::Invite(key) => {
                 if let Some(call) = self.calls.get_mut(*key) {
                     call.stage = Stage::Calling(Some(id));
+                    call.flow = Some(flow);
                 }
             }
             Purpose::Within(key, _, Within::Invite) => {
@@ -265,12 +268,8 @@ impl UserAgent {
                     call.reinvite = Some(id);
                 }
             }
-            Purpose::Within(..)
-            | Purpose::Bye
-            | Purpose::Register(_)
-            | Purpose::Subscribe(..)
-            | Purpose::Notify(_)
-            | Purpose::Own(_) => {}
+            Purpose::Subscribe(key, dialog) => self.subscribe_is_sent(*key, dialog.as_ref(), flow, now),
+            Purpose::Within(..) | Purpose::Bye | Purpose::Register(_) | Purpose::Notify(_) | Purpose::Own(_) => {}
         }
     }
 

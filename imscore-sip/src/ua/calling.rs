@@ -5,11 +5,11 @@ use super::asked::{Outcome, Purpose, Within};
 use super::body::{SDP, description};
 use super::call::{BRANCHES, Call, CallHandle, Leg, Stage};
 use super::event::{Ended, Event};
+use super::names::Way;
 use crate::dialog::{Dialog, DialogId, SessionTimer};
 use crate::header::{CSeq, Name, RAck};
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::now::Now;
-use crate::proxy::route;
 use crate::sdp::{Carrier, SessionDescription, Side, Step};
 use crate::table::Id;
 use crate::transaction::{Cause, ClientId};
@@ -29,21 +29,19 @@ impl UserAgent {
 
     /// Calls with an INVITE of the owner's making, as [`UserAgent::request`] completes it.
     pub fn invite_with(&mut self, mut invite: Request, now: Now) -> CallHandle {
-        let flow = self.complete(&mut invite);
+        self.complete(&mut invite);
         self.add_abilities(&mut invite);
         if let Some(terms) = self.config.session_timer {
             terms.ask(&mut invite, None);
         }
-        let mut call = Call::new(flow, Stage::Calling(None));
+        let way = self.way(&invite);
+        let mut call = Call::new(None, Stage::Calling(None));
         call.terms = self.config.session_timer;
         // What cannot be read is passed on as it is, and its answer is not judged.
         let offer = description(&invite.headers, invite.body()).ok().flatten();
         let _ = call.offered.on(Side::Local, Carrier::Invite, offer);
         let key = self.calls.insert(call);
-        let id = self.ask(invite, flow, Purpose::Invite(key), now);
-        if let Some(call) = self.calls.get_mut(key) {
-            call.stage = Stage::Calling(id);
-        }
+        self.ask(invite, way, Purpose::Invite(key), now);
         CallHandle(key)
     }
 
@@ -125,7 +123,7 @@ impl UserAgent {
     /// A 2xx to an INVITE of ours, the first or another one.
     pub(super) fn on_invite_success(&mut self, id: ClientId, response: Response, now: Now) {
         let Some(asked) = self.asked.get(&id) else { return };
-        let (request, purpose) = (asked.request.clone(), asked.purpose.clone());
+        let (request, purpose, flow) = (asked.request.clone(), asked.purpose.clone(), asked.flow);
         let Some(dialog) = DialogId::of_response(&response) else { return };
         let key = match purpose {
             Purpose::Invite(key) | Purpose::Within(key, _, Within::Invite) => key,
@@ -136,7 +134,7 @@ impl UserAgent {
             | Purpose::Notify(_)
             | Purpose::Own(_) => return,
         };
-        if self.acknowledge_again(key, &dialog, &request) {
+        if self.acknowledge_again(key, &dialog, &request, now) {
             return;
         }
         match purpose {
@@ -151,13 +149,13 @@ impl UserAgent {
             | Purpose::Subscribe(..)
             | Purpose::Notify(_)
             | Purpose::Own(_) => {
-                self.end_unwanted(&request, &response, now);
+                self.end_unwanted(&request, &response, Some(flow), now);
             }
         }
     }
 
     /// True where the 2xx was seen before; its ACK goes again, if it went already.
-    fn acknowledge_again(&mut self, key: Id<Call>, dialog: &DialogId, request: &Request) -> bool {
+    fn acknowledge_again(&mut self, key: Id<Call>, dialog: &DialogId, request: &Request, now: Now) -> bool {
         let Some(call) = self.calls.get_mut(key) else { return false };
         let flow = call.flow;
         let Some(leg) = call.leg_of(dialog) else { return false };
@@ -166,7 +164,7 @@ impl UserAgent {
             return true;
         }
         let Some(ack) = leg.ack.clone().filter(|ack| number(ack) == number(request)) else { return false };
-        self.send_ack(*ack, flow);
+        self.send_ack(*ack, flow, now);
         true
     }
 
@@ -218,10 +216,10 @@ impl UserAgent {
                 return true;
             }
             Some(Ok(Step::Answer | Step::Preview | Step::Repeated | Step::Nothing)) => {
-                self.send_first_ack(key, dialog, request, None)
+                self.send_first_ack(key, dialog, request, None, now)
             }
             Some(Err(_)) | None => {
-                self.send_first_ack(key, dialog, request, None);
+                self.send_first_ack(key, dialog, request, None, now);
                 if is_judged {
                     self.send_bye(key, now);
                     self.events.push_back(Event::Ended { call: CallHandle(key), by: Ended::Disagreed });
@@ -238,6 +236,7 @@ impl UserAgent {
         dialog: &DialogId,
         invite: &Request,
         answer: Option<&SessionDescription>,
+        now: Now,
     ) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let flow = call.flow;
@@ -246,27 +245,18 @@ impl UserAgent {
         if let Some(answer) = answer {
             ack.set_body(SDP, answer.to_bytes());
         }
-        route::make_strict(&mut ack);
         leg.unacknowledged = None;
         leg.ack = Some(Box::new(ack.clone()));
-        self.send_ack(ack, flow);
-    }
-
-    fn send_ack(&mut self, ack: Request, flow: Option<Flow>) {
-        if let Some(flow) = self.flow_to(&ack).or(flow) {
-            self.transactions.send_stateless(ack, flow);
-        }
+        self.send_ack(ack, flow, now);
     }
 
     /// Acknowledges a 2xx that came too late, and ends its dialog.
-    fn end_unwanted(&mut self, request: &Request, response: &Response, now: Now) {
+    fn end_unwanted(&mut self, request: &Request, response: &Response, flow: Option<Flow>, now: Now) {
         let Ok(mut dialog) = Dialog::of_response(request, response) else { return };
-        let mut ack = dialog.ack(request);
-        route::make_strict(&mut ack);
-        let flow = self.flow_to(&ack).or(self.config.proxy);
-        self.send_ack(ack, flow);
+        self.send_ack(dialog.ack(request), flow, now);
         let bye = dialog.request(&Method::Bye);
-        self.ask(bye, flow, Purpose::Bye, now);
+        let way = self.way_within(&bye, flow);
+        self.ask(bye, way, Purpose::Bye, now);
     }
 
     /// A final response to our first INVITE that is no 2xx, or none.
@@ -282,11 +272,7 @@ impl UserAgent {
             let mut request = request.clone();
             terms.ask(&mut request, None);
             request.headers.set(&CSeq { number: cseq.number + 1, method: Method::Invite });
-            let purpose = Purpose::Invite(key);
-            if let Some(id) = self.ask(request, flow, purpose.clone(), now) {
-                self.is_asked_again(&purpose, id);
-            }
-            return;
+            return self.ask(request, flow.map(Way::Flow), Purpose::Invite(key), now);
         }
         let status = match &outcome {
             Outcome::Response(response) => response.status(),
@@ -319,15 +305,11 @@ impl UserAgent {
         what: Within,
         now: Now,
     ) {
-        let flow = self.flow_to(&request).or(self.calls.get(key).and_then(|call| call.flow));
+        let way = self.way_within(&request, self.calls.get(key).and_then(|call| call.flow));
         let refreshes = request.is(&Method::Invite) || request.is(&Method::Update);
         if refreshes && !request.headers.contains(Name::CONTACT) {
-            self.add_contact(&mut request, flow.as_ref());
             self.add_abilities(&mut request);
         }
-        let id = self.ask(request, flow, Purpose::Within(key, dialog.clone(), what), now);
-        if let Some(call) = self.calls.get_mut(key).filter(|_| what == Within::Invite) {
-            call.reinvite = id;
-        }
+        self.ask(request, way, Purpose::Within(key, dialog.clone(), what), now);
     }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 
+use super::OutboundProxy;
 use crate::auth::{AkaLogin, Login, Logins, Usim};
 use crate::dialog;
 use crate::header::NameAddr;
 use crate::message::Method;
+use crate::resolve::Exits;
 use crate::transaction;
-use crate::transport::{Address, Flow, ListenerId};
+use crate::transport::Address;
 use crate::uri::Uri;
 
 /// Settings of a [`UserAgent`](super::UserAgent).
@@ -23,9 +25,13 @@ pub struct Config {
     pub identity: Uri,
     /// How the identity is shown.
     pub display_name: Option<ByteString>,
-    /// Where requests outside of dialogs go, and those of dialogs whose next hop is a name. `None`: only hosts that are
-    /// addresses can be reached; whoever resolves names sets it anew.
-    pub proxy: Option<Flow>,
+    /// Where requests outside of dialogs go. `None`: to whoever is named (RFC 3263). What is in a dialog goes where its Route or
+    /// target says.
+    pub proxy: Option<OutboundProxy>,
+    /// From which listener a request leaves.
+    pub exits: Exits,
+    /// Where names lead that are not asked for: the addresses of one name in the order in which they are tried.
+    pub hosts: Vec<(ByteString, Address)>,
     /// The URN of this phone, `urn:uuid:…`: asks for GRUUs, and for more than one flow (RFC 5626 §4.1, RFC 5627 §4.1).
     pub instance: Option<ByteString>,
     /// User part of the Contact.
@@ -58,6 +64,8 @@ impl Config {
     /// The defaults, over this transaction layer: 10,000 calls, as many subscriptions, MESSAGE and OPTIONS, no login.
     pub fn new(transactions: transaction::Config) -> Config {
         Config {
+            exits: Exits::of(&transactions.listeners),
+            hosts: Vec::new(),
             transactions,
             identity: crate::uri::SipUri::new("anonymous.invalid").expect("a host name").with_user("anonymous").into(),
             display_name: None,
@@ -115,19 +123,10 @@ impl Config {
         }
     }
 
-    /// Sends everything outside of dialogs to that address, from the first listener of its transport; with none, to whoever
-    /// is named.
+    /// Sends everything outside of dialogs there; with none, to whoever is named.
     #[must_use]
-    pub fn with_proxy(self, proxy: impl Into<Option<Address>>) -> Config {
-        let Some(proxy) = proxy.into() else { return Config { proxy: None, ..self } };
-        let listener = self.transactions.listeners.iter().position(|listener| listener.transport == proxy.transport);
-        let flow = listener.map(|listener| Flow {
-            transport: proxy.transport,
-            listener: ListenerId(listener as u16),
-            remote: proxy.socket,
-            connection: None,
-        });
-        Config { proxy: flow, ..self }
+    pub fn with_proxy(self, proxy: impl Into<Option<OutboundProxy>>) -> Config {
+        Config { proxy: proxy.into(), ..self }
     }
 
     /// The identity with its name.

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use std::time::Instant;
-//! use imscore_sip::transport::{Flow, Listener, ListenerId, Side, Transport};
+//! use imscore_sip::transport::{Listener, Side, Transport};
 //! use imscore_sip::ua::{Config, UserAgent};
 //! use imscore_sip::{Engine, Now, Output, transaction};
 //!
@@ -14,12 +14,7 @@
 //! let listener = Listener { transport: Transport::Udp, sent_by: "192.0.2.1:5060".into(), side: Side::Core };
 //! let mut config = Config::new(transaction::Config::new([7; 32], vec![listener]));
 //! config.identity = "sip:alice@ims.example".parse()?;
-//! config.proxy = Some(Flow {
-//!     transport: Transport::Udp,
-//!     listener: ListenerId(0),
-//!     remote: "192.0.2.9:5060".parse()?,
-//!     connection: None,
-//! });
+//! config.proxy = Some("udp:192.0.2.9:5060".parse()?);
 //! let mut alice = UserAgent::new(config, now);
 //!
 //! let call = alice.invite(&"sip:bob@ims.example".parse()?, None, now);
@@ -40,6 +35,7 @@ mod config;
 mod event;
 mod flows;
 mod locations;
+mod names;
 mod notifier;
 mod referral;
 mod registration;
@@ -54,6 +50,7 @@ pub use call::CallHandle;
 pub use config::Config;
 pub use event::{Ended, Event, NotSent, RequestHandle, Unsubscribed};
 pub use locations::{Locations, Terms};
+pub use names::OutboundProxy;
 pub use notifier::WatcherHandle;
 pub use referral::Reports;
 pub use registration::{Binding, RegistrationHandle};

@@ -107,9 +107,8 @@ impl UserAgent {
             }
             Reports::Never => refer.headers.push(&Require::from("nosub")),
         }
-        let flow = self.flow_to(&refer).or(flow);
-        self.add_contact(&mut refer, flow.as_ref());
-        let handle = self.begin_subscription(refer, flow, Some((call.0, dialog)), now);
+        let way = self.way_within(&refer, flow);
+        let handle = self.begin_subscription(refer, way, Some((call.0, dialog)), now);
         if let Some(found) = self.calls.get_mut(call.0) {
             found.watching.push(handle.0);
         }

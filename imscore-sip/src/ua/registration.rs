@@ -6,12 +6,12 @@ use super::UserAgent;
 use super::agent::Alarm;
 use super::asked::{Outcome, Purpose};
 use super::event::Event;
+use super::names::Way;
 use crate::dialog::before_end;
 use crate::header::{CSeq, CallId, Contact, Expires, From, MinExpires, RetryAfter, Route, ServiceRoute, Supported, To};
 use crate::message::{Method, Request, Response, StatusCode};
 use crate::now::Now;
 use crate::table::Id;
-use crate::transaction::ClientId;
 use crate::transport::Flow;
 use crate::transport::keep_alive::Interval;
 use crate::uri::{SipUri, Uri};
@@ -143,9 +143,9 @@ impl UserAgent {
         self.registrations.iter().find(|found| found.state == State::Registered || found.gruu.is_some())
     }
 
-    fn send_register(&mut self, key: Id<Registration>, now: Now) -> Option<ClientId> {
+    fn send_register(&mut self, key: Id<Registration>, now: Now) {
         let instance = self.config.instance.clone();
-        let found = self.registrations.get_mut(key)?;
+        let Some(found) = self.registrations.get_mut(key) else { return };
         let sequence = found.next_sequence();
         let is_leaving = found.state == State::Leaving;
         let seconds = if is_leaving { 0 } else { found.binding.expires.as_secs() as u32 };
@@ -155,23 +155,26 @@ impl UserAgent {
             .with(found.call_id.clone())
             .with(CSeq { number: sequence, method: Method::Register })
             .with(Expires(seconds));
-        let (flow, reg_id) = (found.binding.flow, found.binding.reg_id);
-        let flow = flow.or_else(|| self.way(&register));
-        if let Some(address) = flow.as_ref().and_then(|flow| self.address(flow)) {
-            let mut contact = Contact::new(if reg_id.is_some() { address.with_param("ob", None) } else { address });
-            if let Some(instance) = &instance {
-                contact = contact.with_param("+sip.instance", format!("<{instance}>").as_str());
-                if let Some(reg_id) = reg_id {
-                    contact = contact.with_param("reg-id", reg_id.to_string().as_str());
-                }
-            }
-            register.headers.push(&contact);
-        }
+        let flow = found.binding.flow;
         for tag in ["path"].into_iter().chain(instance.iter().flat_map(|_| ["gruu", "outbound"])) {
             register.headers.push(&Supported::from(tag));
         }
         self.complete(&mut register);
-        self.ask(register, flow, Purpose::Register(key), now)
+        let way = flow.map(Way::Flow).or_else(|| self.way(&register));
+        self.ask(register, way, Purpose::Register(key), now);
+    }
+
+    /// The Contact of a REGISTER that goes by that flow (RFC 5626 §4.2.1).
+    pub(super) fn binding_of(&self, key: Id<Registration>, flow: &Flow) -> Option<Contact> {
+        let reg_id = self.registrations.get(key)?.binding.reg_id;
+        let address = self.address(flow)?;
+        let contact = Contact::new(if reg_id.is_some() { address.with_param("ob", None) } else { address });
+        let Some(instance) = &self.config.instance else { return Some(contact) };
+        let contact = contact.with_param("+sip.instance", format!("<{instance}>").as_str());
+        Some(match reg_id {
+            Some(reg_id) => contact.with_param("reg-id", reg_id.to_string().as_str()),
+            None => contact,
+        })
     }
 
     /// The moment of a refresh, or of another attempt.
@@ -244,7 +247,7 @@ impl UserAgent {
     /// Our binding among those that the registrar lists.
     fn own_contact(&self, key: Id<Registration>, contacts: &[Contact]) -> Option<Contact> {
         let found = self.registrations.get(key)?;
-        let flow = found.binding.flow.or(self.config.proxy);
+        let flow = self.heard;
         let address: Option<Uri> = flow.as_ref().and_then(|flow| self.address(flow)).map(Uri::from);
         let is_own = |contact: &&Contact| match (contact.instance(), &self.config.instance) {
             (Some(theirs), Some(ours)) => theirs == ours.as_ref() as &str && contact.reg_id() == found.binding.reg_id,

@@ -31,7 +31,7 @@ impl UserAgent {
         let dialog = leg.dialog.id().clone();
         if let Some(invite) = leg.unacknowledged.clone() {
             leg.exchange.on(Side::Local, Carrier::Ack, Some(answer.clone()))?;
-            self.send_first_ack(key, &dialog, &invite, Some(answer));
+            self.send_first_ack(key, &dialog, &invite, Some(answer), now);
         } else if let Some(acknowledged) = leg.unanswered.clone() {
             leg.exchange.on(Side::Local, Carrier::Prack, Some(answer.clone()))?;
             leg.unanswered = None;
@@ -130,8 +130,8 @@ impl UserAgent {
         let Some(mut call) = self.forget(key) else { return };
         let Some(leg) = call.leg() else { return };
         let bye = leg.dialog.request(&Method::Bye);
-        let flow = self.flow_to(&bye).or(call.flow);
-        self.ask(bye, flow, Purpose::Bye, now);
+        let way = self.way_within(&bye, call.flow);
+        self.ask(bye, way, Purpose::Bye, now);
     }
 
     /// Takes a call off the tables, with its timers and the requests that waited for the owner.

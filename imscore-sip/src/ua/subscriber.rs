@@ -7,6 +7,7 @@ use super::agent::Alarm;
 use super::asked::{Outcome, Purpose};
 use super::call::{BRANCHES, Call};
 use super::event::{Event, Unsubscribed};
+use super::names::Way;
 use super::usage::{Seat, UsageId, ends_subscription};
 use crate::dialog::{Dialog, DialogId, Subscriber};
 use crate::header::{self, CSeq, Expires, MinExpires, ReferEventsAt, ReferSub, SubscriptionState};
@@ -104,19 +105,21 @@ impl UserAgent {
 
     /// Subscribes with a SUBSCRIBE of the owner's making, Event and Expires included, or with a REFER outside of calls.
     pub fn subscribe_with(&mut self, mut request: Request, now: Now) -> SubscriptionHandle {
-        let flow = self.complete(&mut request);
-        self.begin_subscription(request, flow, None, now)
+        self.complete(&mut request);
+        let way = self.way(&request);
+        self.begin_subscription(request, way, None, now)
     }
 
     pub(super) fn begin_subscription(
         &mut self,
         begun: Request,
-        flow: Option<Flow>,
+        way: Option<Way>,
         within: Option<(Id<Call>, DialogId)>,
         now: Now,
     ) -> SubscriptionHandle {
         let implied = header::Event::new(if begun.is(&Method::Refer) { "refer" } else { "" });
         let asked = begun.headers.get::<Expires>().ok().flatten().map_or(3_600, |Expires(seconds)| seconds);
+        let flow = way.as_ref().and_then(Way::flow);
         let key = self.subscriptions.insert(Subscribed {
             flow,
             event: begun.headers.first().unwrap_or(implied),
@@ -131,9 +134,25 @@ impl UserAgent {
             begun: begun.clone(),
         });
         self.name_subscription(key);
-        self.ask(begun, flow, Purpose::Subscribe(key, None), now);
+        self.ask(begun, way, Purpose::Subscribe(key, None), now);
         self.arm_subscription(key);
         SubscriptionHandle(key)
+    }
+
+    /// Timer N runs from the last attempt (RFC 6665 §4.1.2.4).
+    pub(super) fn subscribe_is_sent(&mut self, key: Id<Subscribed>, dialog: Option<&DialogId>, flow: Flow, now: Now) {
+        let timer_n = now.monotonic + self.timers(Some(&flow)).t1 * 64;
+        let Some(found) = self.subscriptions.get_mut(key) else { return };
+        found.flow = Some(flow);
+        match dialog {
+            None => found.opens_until = timer_n,
+            Some(dialog) => {
+                if let Some(leg) = found.legs.iter_mut().find(|leg| leg.id == *dialog) {
+                    leg.unanswered = Some(timer_n);
+                }
+            }
+        }
+        self.arm_subscription(key);
     }
 
     /// Ends a subscription. Nothing more is told of it. False: there is none.
@@ -214,10 +233,9 @@ impl UserAgent {
     }
 
     /// Sends a request in the dialog of a subscription, with our Contact (RFC 6665 §4.4.1).
-    pub(super) fn ask_in_dialog(&mut self, mut request: Request, flow: Option<Flow>, purpose: Purpose, now: Now) {
-        let flow = self.flow_to(&request).or(flow);
-        self.add_contact(&mut request, flow.as_ref());
-        self.ask(request, flow, purpose, now);
+    pub(super) fn ask_in_dialog(&mut self, request: Request, flow: Option<Flow>, purpose: Purpose, now: Now) {
+        let way = self.way_within(&request, flow);
+        self.ask(request, way, purpose, now);
     }
 
     fn leg(&mut self, key: Id<Subscribed>, dialog: &DialogId) -> Option<&mut Leg> {
@@ -276,7 +294,7 @@ impl UserAgent {
         request.headers.set(&CSeq { number, method: request.method() });
         request.headers.set(&Expires(seconds));
         self.subscription_begins_with(key, &request);
-        self.ask(request, flow, Purpose::Subscribe(key, None), now);
+        self.ask(request, flow.map(Way::Flow), Purpose::Subscribe(key, None), now);
     }
 
     /// A 2xx: it says for how long, and for a REFER whether there is anything to wait for (RFC 4488 §4, RFC 7614).
@@ -323,7 +341,9 @@ impl UserAgent {
         let seconds = Expires(found.expires.as_secs() as u32);
         let mut subscribe =
             Request::new(&Method::Subscribe, target.as_str()).with(header::Event::new("refer")).with(seconds);
-        let flow = self.complete(&mut subscribe);
+        self.complete(&mut subscribe);
+        let way = self.way(&subscribe);
+        let flow = way.as_ref().and_then(Way::flow);
         let opens_until = now.monotonic + self.timers(flow.as_ref()).t1 * 64;
         if let Some(found) = self.subscriptions.get_mut(key) {
             found.event = header::Event::new("refer");
@@ -331,7 +351,7 @@ impl UserAgent {
             found.flow = flow;
         }
         self.subscription_begins_with(key, &subscribe);
-        self.ask(subscribe, flow, Purpose::Subscribe(key, None), now);
+        self.ask(subscribe, way, Purpose::Subscribe(key, None), now);
         self.arm_subscription(key);
     }
 
@@ -424,6 +444,7 @@ impl UserAgent {
 
     /// The moment of a refresh, or of an end.
     pub(super) fn on_subscription_alarm(&mut self, key: Id<Subscribed>, now: Now) {
+        self.put_off(key, now);
         let Some(found) = self.subscriptions.get_mut(key) else { return };
         found.timer = None;
         if found.legs.is_empty() && now.monotonic >= found.opens_until {
@@ -440,6 +461,20 @@ impl UserAgent {
             self.subscribe_again(key, dialog, now);
         }
         self.arm_subscription(key);
+    }
+
+    /// Timer N and Timer F are over in one moment; where there is another target, it is for that to answer (RFC 3263 §4.3).
+    fn put_off(&mut self, key: Id<Subscribed>, now: Now) {
+        let under_way: Vec<Option<DialogId>> =
+            self.asked.values().filter_map(|asked| asked.subscribes_by_name(key)).collect();
+        let Some(found) = self.subscriptions.get_mut(key) else { return };
+        let later = now.monotonic + SHORTEST;
+        for dialog in under_way {
+            match found.legs.iter_mut().find(|leg| Some(&leg.id) == dialog.as_ref()) {
+                Some(leg) => leg.unanswered = leg.unanswered.map(|timer_n| timer_n.max(later)),
+                None => found.opens_until = found.opens_until.max(later),
+            }
+        }
     }
 
     /// One notifier has ended it; with the last one it is over.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use imscore_sip::dialog::Terms;
+use imscore_sip::resolve::Answer;
 use imscore_sip::sdp::SessionDescription;
 use imscore_sip::transaction::{self, ServerId};
 use imscore_sip::transport::{Flow, Listener, ListenerId, Side, Transport};
@@ -121,7 +122,7 @@ impl World {
         let listener = Listener { transport: Transport::Udp, sent_by: "192.0.2.1:5060".into(), side: Side::Core };
         let config = Config::new(transaction::Config::new([9; 32], vec![listener]));
         let mut config = config.with_login("alice", "secret", "ims.example");
-        config.proxy = Some(flow);
+        config.proxy = Some(flow.into());
         config.session_timer = Some(Terms::new(600, 90));
         World {
             agent: UserAgent::new(config, now),
@@ -147,7 +148,7 @@ impl World {
                 },
                 Output::Close(flow) => panic!("{flow} is closed"),
                 Output::Event(event) => self.on_event(event),
-                Output::Ask(question) => panic!("{question:?}"),
+                Output::Ask(question) => self.agent.handle_answer(&question, Answer::Failed, self.now),
                 Output::Wait(deadline) => return deadline,
             }
         }

@@ -303,3 +303,30 @@ async fn a_proxy_sends_to_the_next_address_of_a_name() {
         (StatusCode::OK, Some(&b"2"[..]))
     );
 }
+
+/// RFC 3263 §4.3: a phone under its driver calls a name whose first address has nobody.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_phone_calls_a_name() {
+    use crate::sdp::SessionDescription;
+    use crate::tokio::ua::Phone;
+
+    fn zone(name: &str, _: RecordType) -> Says {
+        match name {
+            "far.example" => Says::Records([2, 1].map(|last| (60, RData::A(A::new(127, 0, 0, last)))).into()),
+            _ => Says::Silence,
+        }
+    }
+    let sound = SessionDescription::audio("127.0.0.1:4000".parse().unwrap());
+    let settings = Settings { name_servers: Some(NameServers::new([serve(zone).await])), ..Settings::default() };
+    let listen = || ["udp:127.0.0.1:0".parse().unwrap()];
+    let bob = Phone::bind(listen(), |config| config).await.unwrap();
+    let alice = Phone::bind_with(settings, listen(), |config| config).await.unwrap();
+    let port = bob.listeners()[0].sent_by.rsplit_once(':').unwrap().1.to_owned();
+    let mut call = alice.call(&format!("sip:bob@far.example:{port}").parse().unwrap(), Some(&sound)).await.unwrap();
+    let incoming = within(bob.incoming()).await.unwrap();
+    let mut answered = incoming.answer(&sound).await.unwrap();
+    assert_eq!(within(call.answered()).await.unwrap().status(), StatusCode::OK);
+    call.hang_up().await;
+    within(answered.ended()).await;
+}

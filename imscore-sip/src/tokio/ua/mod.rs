@@ -41,7 +41,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use self::desk::{Desk, Line, run};
 use self::registration::Registered;
-use super::{BindError, Endpoint, ListenAddress, now, seed};
+use super::{BindError, Endpoint, ListenAddress, Settings, now, seed};
 use crate::header;
 use crate::message::{Method, Request, Response};
 use crate::sdp::SessionDescription;
@@ -135,8 +135,20 @@ impl Phone {
         listen: impl IntoIterator<Item = ListenAddress>,
         configure: impl FnOnce(Config) -> Config,
     ) -> Result<Phone, PhoneError> {
+        Phone::bind_with(Settings::default(), listen, configure).await
+    }
+
+    /// The same with other settings: those say who is asked where names lead.
+    ///
+    /// # Errors
+    /// As [`bind`](Phone::bind).
+    pub async fn bind_with(
+        settings: Settings,
+        listen: impl IntoIterator<Item = ListenAddress>,
+        configure: impl FnOnce(Config) -> Config,
+    ) -> Result<Phone, PhoneError> {
         let key = seed()?;
-        let endpoint = Endpoint::bind(listen, |listeners| {
+        let endpoint = Endpoint::bind_with(settings, listen, |listeners| {
             UserAgent::new(configure(Config::new(transaction::Config::new(key, listeners))), now())
         })
         .await?;

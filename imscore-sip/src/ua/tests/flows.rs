@@ -168,7 +168,7 @@ fn keep_alives_are_agreed_upon_in_via() {
         })
     });
     let alice = network.add("alice", ["tcp:192.0.2.1:5060"], |own| {
-        let config = Config { proxy: Some(proxy), ..Config::new(transaction::Config::new([3; 32], own)) };
+        let config = Config { proxy: Some(proxy.into()), ..Config::new(transaction::Config::new([3; 32], own)) };
         UserAgent::new(config, now)
     });
     network.with(alice, |alice, now| alice.register(Binding::new("sip:ims.example".parse().unwrap()), now));

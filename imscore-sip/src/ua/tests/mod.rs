@@ -2,6 +2,7 @@ mod called;
 mod calling;
 mod challenges;
 mod flows;
+mod names;
 mod notifier;
 mod referral;
 mod registration;
@@ -53,7 +54,7 @@ impl Stage {
             config.user = "alice".into();
             let remote = "192.0.2.9:5060".parse().unwrap();
             let listener = ListenerId(0);
-            config.proxy = Some(Flow { transport, listener, remote, connection: None });
+            config.proxy = Some(Flow { transport, listener, remote, connection: None }.into());
             let note: Owner = Box::new(move |_: &mut UserAgent, event: Event, _: Now| noted.borrow_mut().note(event));
             Owned::new(UserAgent::new(change(config), now), now, note)
         };

@@ -71,7 +71,7 @@ impl Lab {
             let config = Config::new(transaction::Config::new(seed(address), listeners));
             let mut config = config.with_identity(format!("sip:{name}@{domain}").parse().unwrap());
             config = config.with_login(name, "secret", domain);
-            config.proxy = proxy.map(flow);
+            config.proxy = proxy.map(|proxy| flow(proxy).into());
             let own = address.to_owned();
             let owner: AgentOwner = Box::new(move |agent, event, now| notes.borrow_mut().note(agent, event, &own, now));
             Owned::new(UserAgent::new(change(config), now), now, owner)

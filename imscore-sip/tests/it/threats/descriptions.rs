@@ -39,7 +39,7 @@ fn told(agent: &mut UserAgent, event: Event, now: Now) {
 fn agent() -> Rig<UserAgent> {
     let now = Clock::new().now();
     let mut config = Config::new(config());
-    config.proxy = Some(flow(STRANGER));
+    config.proxy = Some(flow(STRANGER).into());
     Rig { engine: UserAgent::new(config, now), now, sent: Vec::new(), told }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use imscore_sip::parse::Limits;
 use imscore_sip::proxy::{Config, Event, Hop, Proxy};
+use imscore_sip::resolve::Answer;
 use imscore_sip::testing::Clock;
 use imscore_sip::transport::{Flow, Listener, ListenerId, Side, Transport};
 use imscore_sip::ua::UserAgent;
@@ -56,7 +57,7 @@ impl<E: Engine> Rig<E> {
             match self.engine.poll_output() {
                 Output::Wait(deadline) => return deadline,
                 Output::Event(event) => (self.told)(&mut self.engine, event, self.now),
-                Output::Ask(question) => panic!("nobody answers {question:?}"),
+                Output::Ask(question) => self.engine.handle_answer(&question, Answer::Failed, self.now),
                 Output::Close(flow) => panic!("{flow} is let go"),
                 Output::Transmit(sent) => {
                     // An answer has the lines of what it answers, were they too long or not.

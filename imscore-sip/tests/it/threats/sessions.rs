@@ -56,7 +56,7 @@ fn on_proxy_event(proxy: &mut Proxy, event: proxy::Event, now: Now) {
 /// An agent that rings, answers, makes another offer and asks something once a call of it is up, and hangs up at the end.
 fn agent(host: &'static str, seed: u8, listeners: Vec<Listener>, now: Now) -> Agent {
     let mut config = Config::new(transaction::Config::new([seed; 32], listeners));
-    config.proxy = Some(flow(PROXY));
+    config.proxy = Some(flow(PROXY).into());
     config.identity = format!("sip:{host}").parse().unwrap();
     config.session_timer = Some(Terms::new(90, 90));
     config.methods = vec![Method::Message];
