@@ -1,8 +1,7 @@
 //! A softphone without sound: `softphone --call sip:bob@127.0.0.1:5070` calls for a second, without `--call` it answers.
-
 use clap::Parser;
-use imscore_sip::tokio::{ListenAddress, ua::Phone};
-use imscore_sip::{Uri, sdp::SessionDescription, transport::Address, ua::Binding};
+use imscore_sip::tokio::{ListenAddress, Settings, ua::Phone};
+use imscore_sip::{Uri, sdp::SessionDescription, ua::Binding, ua::OutboundProxy};
 
 #[derive(Parser)]
 struct Flags {
@@ -13,7 +12,7 @@ struct Flags {
     #[arg(long, default_value = "")]
     password: String,
     #[arg(long, requires = "password")]
-    proxy: Option<Address>,
+    proxy: Option<OutboundProxy>,
     #[arg(long)]
     call: Option<Uri>,
 }
@@ -22,7 +21,8 @@ struct Flags {
 async fn main() -> anyhow::Result<()> {
     let Flags { listen, identity, password, proxy, call } = Flags::parse();
     let (binding, sound) = (Binding::of(&identity), SessionDescription::audio("127.0.0.1:4000".parse()?));
-    let phone = Phone::bind([listen], |config| config.with_account(identity, &password).with_proxy(proxy)).await?;
+    let (names, to) = (Settings::default().with_system_names(), proxy.clone());
+    let phone = Phone::bind_with(names, [listen], |it| it.with_account(identity, &password).with_proxy(to)).await?;
     println!("listening on {}", phone.listeners()[0].sent_by);
     let _registration = if proxy.is_some() { Some(phone.register(binding).await?) } else { None };
     if let Some(target) = call {
