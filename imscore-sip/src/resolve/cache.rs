@@ -1,6 +1,6 @@
 //! What name servers have said, for as long as it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
@@ -24,6 +24,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Cache {
     entries: BTreeMap<Question, Entry>,
+    /// The same by when they end.
+    ends: BTreeSet<(Instant, Question)>,
     fixed: BTreeMap<Question, Vec<Record>>,
     /// Names that need no question.
     places: BTreeMap<ByteString, Vec<Address>>,
@@ -73,15 +75,52 @@ impl Cache {
                 let until = now + ttl.clamp(SHORTEST, LONGEST);
                 Entry { records, until, stale_until: until + LONGEST }
             }
-            Answer::Failed => match self.entries.remove(&question).filter(|old| old.stale_until > now) {
+            Answer::Failed => match self.remove(&question).filter(|old| old.stale_until > now) {
                 Some(old) => Entry { until: now + AGAIN, ..old },
                 None => Entry { records: Vec::new(), until: now + SHORTEST, stale_until: now },
             },
         };
-        if self.entries.len() >= ENTRIES && !self.entries.contains_key(&question) {
-            let first = self.entries.iter().min_by_key(|(_, entry)| entry.until).map(|(question, _)| question.clone());
-            first.and_then(|first| self.entries.remove(&first));
+        self.remove(&question);
+        if self.entries.len() >= ENTRIES
+            && let Some((_, first)) = self.ends.pop_first()
+        {
+            self.entries.remove(&first);
         }
+        self.ends.insert((entry.until, question.clone()));
         self.entries.insert(question, entry);
+    }
+
+    fn remove(&mut self, question: &Question) -> Option<Entry> {
+        let (question, entry) = self.entries.remove_entry(question)?;
+        self.ends.remove(&(entry.until, question));
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Clock;
+
+    fn question(number: usize) -> Question {
+        Question::A(format!("{number}.example").into())
+    }
+
+    /// Threat D12: what is kept is bounded; one more takes the place of the one that ends first, also where that was asked again.
+    #[test]
+    fn a_full_cache_forgets_what_ends_first() {
+        let (mut cache, now) = (Cache::default(), Clock::new().now().monotonic);
+        let answer = |seconds: u64| Answer::Records(Vec::new(), Duration::from_secs(seconds));
+        (0..ENTRIES).for_each(|number| cache.put(question(number), answer(100 + number as u64), now));
+        cache.put(question(0), answer(80_000), now);
+        cache.put(question(1), Answer::Failed, now);
+        cache.put(question(2), answer(90), now);
+        for (number, gone) in [(ENTRIES, 1), (ENTRIES + 1, 2), (ENTRIES + 2, 3)] {
+            assert!(cache.get(&question(gone), now).is_some());
+            cache.put(question(number), answer(50_000), now);
+            assert!(cache.get(&question(gone), now).is_none(), "{gone}");
+            assert_eq!((cache.entries.len(), cache.ends.len()), (ENTRIES, ENTRIES));
+        }
+        assert!(cache.get(&question(0), now).is_some());
     }
 }
