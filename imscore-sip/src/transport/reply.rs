@@ -26,6 +26,10 @@ impl ReplyPath {
     /// A deliberate deviation: `maddr` is not followed. It would let anyone have responses sent to an address that
     /// did not ask for them (RFC 4475 §3.1.2.11 gives 255.255.255.255).
     ///
+    /// Another: a sent-by that is a name is never looked up, not even when all else has failed (RFC 3263 §5). Whoever sends a
+    /// request would choose with it where we send the response (threat D10); between servers that trust each other the port
+    /// of the sent-by at the source's address is enough.
+    ///
     /// `None`: the source is no address that can be answered.
     pub(crate) fn of(via: &Via, flow: &Flow) -> Option<ReplyPath> {
         let sent_by = SocketAddr::new(flow.remote.ip(), via.port().unwrap_or(flow.transport.default_port()));

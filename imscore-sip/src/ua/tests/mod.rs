@@ -6,6 +6,7 @@ mod names;
 mod notifier;
 mod referral;
 mod registration;
+mod replies;
 mod session;
 mod subscriber;
 
