@@ -8,6 +8,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::message::Message;
 use crate::now::Now;
@@ -144,6 +145,9 @@ pub enum Output<E> {
 pub struct Transmit {
     /// By which way.
     pub flow: Flow,
+    /// The domain that whoever is there must prove to be (RFC 5922 §7.3), where the flow names no connection and is a secure one. A
+    /// connection to another domain is not used, though the address is the same.
+    pub domain: Option<ByteString>,
     /// A whole message.
     pub bytes: Bytes,
     /// Whom to tell when it cannot be sent.

@@ -67,7 +67,7 @@ use crate::parse::ParseError;
 use crate::resolve::{Answer, Exits, Guide, Question};
 use crate::table::{Id, Table};
 use crate::transaction::{self, Cause, ClientId, ServerId, Transactions};
-use crate::transport::{Address, Flow};
+use crate::transport::{Address, Flow, Peer};
 use crate::wheel::{TimerHandle, Wheel};
 
 use context::{Outcome, Responses};
@@ -405,12 +405,12 @@ impl Proxy {
         &mut self,
         place: (ContextId, usize),
         request: Request,
-        flow: Flow,
+        to: impl Into<Peer>,
         loop_key: u32,
         now: Now,
     ) -> (Downstream, Option<TimerHandle>) {
         let is_invite = self.contexts.get(place.0).is_some_and(|context| context.is_invite);
-        let client = self.transactions.request(request, flow, Some(loop_key), now);
+        let client = self.transactions.request(request, to, Some(loop_key), now);
         self.clients.insert(client, place);
         let deadline = now.monotonic + self.config.timer_c;
         (Downstream::Client(client), is_invite.then(|| self.timers.set(deadline, place)))

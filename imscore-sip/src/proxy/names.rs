@@ -87,8 +87,8 @@ impl Proxy {
                 Found::Ask(question) => return Some(Output::Ask(question)),
                 Found::Targets(Waiting::Branch(id, branch), targets) => self.found((id, branch), targets, now),
                 Found::Targets(Waiting::Ack(request), targets) => {
-                    if let Some(flow) = targets.iter().find_map(|target| self.names.flow(target)) {
-                        self.transactions.send_stateless(*request, flow);
+                    if let Some(peer) = targets.iter().find_map(|target| self.names.peer(target)) {
+                        self.transactions.send_stateless(*request, peer);
                     }
                 }
             }
@@ -117,7 +117,7 @@ impl Proxy {
         }
         let entry = &mut context.branches[branch];
         let Some(way) = entry.way.as_deref_mut() else { return false };
-        let Some(flow) = self.names.next(&mut way.course) else { return false };
+        let Some(peer) = self.names.next(&mut way.course) else { return false };
         let (request, loop_key) = (way.request.clone(), way.loop_key);
         if let Downstream::Client(before) = entry.to {
             self.clients.remove(&before);
@@ -125,7 +125,7 @@ impl Proxy {
         if let Some(timer) = entry.timer_c.take() {
             self.timers.cancel(timer);
         }
-        let (to, timer_c) = self.send((id, branch), request, flow, loop_key, now);
+        let (to, timer_c) = self.send((id, branch), request, peer, loop_key, now);
         if let Some(context) = self.contexts.get_mut(id) {
             let entry = &mut context.branches[branch];
             (entry.to, entry.timer_c, entry.provisional) = (to, timer_c, false);

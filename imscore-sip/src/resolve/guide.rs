@@ -1,7 +1,7 @@
 //! A resolver in the hands of an engine that sends to names: who waits for which lookup, and what is tried next.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 use std::vec;
 
@@ -10,7 +10,7 @@ use bytestring::ByteString;
 use super::{Answer, Config, Destination, Exits, LookupId, Output, Question, Resolver, Target};
 use crate::now::Now;
 use crate::transaction::Transactions;
-use crate::transport::{Address, Flow, Transport};
+use crate::transport::{Address, Flow, Peer, Transport};
 
 /// The names that an engine sends to; `W` is what waits for them.
 pub(crate) struct Guide<W> {
@@ -89,9 +89,12 @@ impl<W> Guide<W> {
         }
     }
 
-    /// The way to a target. `None`: from here it cannot be reached.
-    pub(crate) fn flow(&self, target: &Target) -> Option<Flow> {
-        self.flow_at(target.transport, target.address)
+    /// The way to a target, and whom it leads to. `None`: from here it cannot be reached.
+    pub(crate) fn peer(&self, target: &Target) -> Option<Peer> {
+        let flow = self.flow_at(target.transport, target.address)?;
+        // RFC 5922 §7.3: the identity that is expected is the domain that was looked up, not what was found for it.
+        let is_proved = flow.transport.is_secure() && target.domain.parse::<IpAddr>().is_err();
+        Some(Peer { flow, domain: is_proved.then(|| target.domain.clone()) })
     }
 
     /// The way to an address.
@@ -108,10 +111,10 @@ impl<W> Guide<W> {
     }
 
     /// The next target of a course that can be reached from here.
-    pub(crate) fn next(&self, course: &mut Course) -> Option<Flow> {
-        let (target, flow) = course.left.find_map(|target| self.flow(&target).map(|flow| (target, flow)))?;
+    pub(crate) fn next(&self, course: &mut Course) -> Option<Peer> {
+        let (target, peer) = course.left.find_map(|target| self.peer(&target).map(|peer| (target, peer)))?;
         course.at = Some(target);
-        Some(flow)
+        Some(peer)
     }
 
     /// The target that a course has come to has failed: by 503, in time, or by its transport.

@@ -48,7 +48,7 @@ impl Relay {
     }
 
     fn send(&mut self, draft: &Draft, flow: Flow, after: Duration, now: Now) {
-        let transmit = Transmit { flow, bytes: draft.bytes(), ticket: None };
+        let transmit = Transmit { flow, domain: None, bytes: draft.bytes(), ticket: None };
         match after {
             Duration::ZERO => self.outbox.push_back(transmit),
             _ => {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use smallvec::{SmallVec, smallvec};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -29,7 +30,8 @@ const STRANGER: Duration = Duration::from_secs(5);
 
 pub(super) struct Connections {
     table: HashMap<ConnectionId, Connection>,
-    by_remote: HashMap<(ListenerId, SocketAddr), ConnectionId>,
+    /// More than one where several domains are at an address, each with a connection of its own.
+    by_remote: HashMap<(ListenerId, SocketAddr), SmallVec<[ConnectionId; 1]>>,
     checks: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
     /// Those with something to flush, each once or more often.
     unflushed: Vec<ConnectionId>,
@@ -97,24 +99,25 @@ impl Connections {
         self.insert(id, Connection::accepted(stream, flow, permit, waker, &self.settings.limits, now));
     }
 
-    /// A connection to `remote`: an open one, or one that is opened now, to whom is expected there. `None`: there is no
-    /// place for it.
+    /// A connection to the address of a flow: an open one, or one that is opened now, to `domain`, or without one to whom is
+    /// expected there. `None`: there is no place for it.
     pub(super) fn to(
         &mut self,
-        transport: Transport,
-        remote: SocketAddr,
-        listener: ListenerId,
+        to: &Flow,
+        domain: Option<ByteString>,
         (local, side): (IpAddr, Side),
         now: Instant,
     ) -> Option<ConnectionId> {
-        let name = self.expected(transport, remote);
-        if let Some(id) = self.by_remote.get(&(listener, remote))
-            // RFC 5922 §7.3: to another domain at the same address goes a connection of its own.
-            && self.table.get(id).is_some_and(|connection| match connection.alias {
+        let Flow { transport, listener, remote, .. } = *to;
+        let name = domain.filter(|_| transport.is_secure()).or_else(|| self.expected(transport, remote));
+        // RFC 5922 §7.3: to another domain at the same address goes a connection of its own.
+        let is_to = |id: &&ConnectionId| {
+            self.table.get(*id).is_some_and(|connection| match connection.alias {
                 Some(alias) if alias == remote && transport.is_secure() => connection.proves(name.as_deref(), remote),
                 Some(_) | None => connection.name == name,
             })
-        {
+        };
+        if let Some(id) = self.by_remote.get(&(listener, remote)).and_then(|there| there.iter().rev().find(is_to)) {
             return Some(*id);
         }
         let permit = self.gate.leave()?;
@@ -182,7 +185,7 @@ impl Connections {
         };
         let alias = SocketAddr::new(remote.ip(), via.port().unwrap_or(transport.default_port()));
         if let Entry::Vacant(place) = self.by_remote.entry((listener, alias)) {
-            place.insert(id);
+            place.insert(smallvec![id]);
             connection.alias = Some(alias);
         }
     }
@@ -307,7 +310,7 @@ impl Connections {
     fn insert(&mut self, id: ConnectionId, mut connection: Connection) {
         connection.checked_at = connection.deadline(&self.settings, false);
         self.checks.push(Reverse((connection.checked_at, id)));
-        self.by_remote.insert((connection.flow.listener, connection.flow.remote), id);
+        self.by_remote.entry((connection.flow.listener, connection.flow.remote)).or_default().push(id);
         self.table.insert(id, connection);
     }
 
@@ -324,8 +327,11 @@ impl Connections {
 
     fn forget_remote(&mut self, flow: Flow, alias: Option<SocketAddr>) {
         for remote in [Some(flow.remote), alias].into_iter().flatten().map(|remote| (flow.listener, remote)) {
-            if self.by_remote.get(&remote).copied() == flow.connection {
-                self.by_remote.remove(&remote);
+            if let Entry::Occupied(mut there) = self.by_remote.entry(remote) {
+                there.get_mut().retain(|id| Some(*id) != flow.connection);
+                if there.get().is_empty() {
+                    there.remove();
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use tokio::net::TcpListener;
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::Sleep;
@@ -271,7 +272,7 @@ impl Io {
 
     /// Sends one message.
     pub(super) fn transmit(&mut self, transmit: Transmit, origin: Origin) {
-        let Transmit { flow, bytes, ticket } = transmit;
+        let Transmit { flow, domain, bytes, ticket } = transmit;
         let sender = ticket.map(|ticket| Sender { origin, ticket });
         match (self.sources.get(usize::from(flow.listener.0)), flow.transport, flow.connection) {
             (Some(Source::Udp(udp)), Transport::Udp, None) => match udp.send(&bytes, flow.remote) {
@@ -288,10 +289,10 @@ impl Io {
             },
             (Some(Source::Tcp(accept)), transport, None) if transport == accept.transport => {
                 let from = (accept.local, accept.side);
-                self.send_to(flow, from, bytes, sender);
+                self.send_to(flow, domain, from, bytes, sender);
             }
             (_, transport, Some(id)) if transport.is_reliable() && worker_of(id) != self.post.worker => {
-                let mail = Mail::Send(Transmit { flow, bytes, ticket }, origin);
+                let mail = Mail::Send(Box::new(Transmit { flow, domain, bytes, ticket }), origin);
                 if self.post.send(worker_of(id), mail).is_err() {
                     self.counters.handover_dropped.one();
                     self.failed(sender);
@@ -304,7 +305,7 @@ impl Io {
                     // Who has left a ticket knows better where to send instead (RFC 3261 §18.2.2, RFC 5626 §5.3).
                     match sender {
                         Some(_) => self.failed(sender),
-                        None => self.send_to(flow, from, bytes, sender),
+                        None => self.send_to(flow, domain, from, bytes, sender),
                     }
                 }
             }
@@ -338,10 +339,17 @@ impl Io {
         }
     }
 
-    /// Sends on any connection to that address.
-    fn send_to(&mut self, flow: Flow, from: (IpAddr, Side), bytes: Bytes, sender: Option<Sender>) {
+    /// Sends on any connection to that address and domain.
+    fn send_to(
+        &mut self,
+        flow: Flow,
+        domain: Option<ByteString>,
+        from: (IpAddr, Side),
+        bytes: Bytes,
+        sender: Option<Sender>,
+    ) {
         let shared = sender.is_some_and(|sender| sender.origin.0 != self.post.worker);
-        match self.connections.to(flow.transport, flow.remote, flow.listener, from, self.now.monotonic) {
+        match self.connections.to(&flow, domain, from, self.now.monotonic) {
             Some(id) if self.connections.send(id, bytes, sender, shared) => {}
             Some(_) | None => self.failed(sender),
         }
@@ -392,7 +400,7 @@ impl Io {
                 Poll::Ready(Some(Mail::Failed(ticket))) => Step::Input(Input::Failed(ticket)),
                 Poll::Ready(Some(Mail::Lost(flow))) => Step::Input(Input::Lost(flow)),
                 Poll::Ready(Some(Mail::Send(transmit, origin))) => {
-                    self.transmit(transmit, origin);
+                    self.transmit(*transmit, origin);
                     Step::Again
                 }
                 Poll::Ready(Some(Mail::Close(id))) => {
@@ -424,7 +432,7 @@ impl Io {
             Datagram::Reply(reply) => return Step::Input(Input::KeepAlive(reply, flow)),
             Datagram::Request(answer) => {
                 self.counters.keep_alives.one();
-                self.transmit(Transmit { flow, bytes: answer, ticket: None }, Origin(self.post.worker));
+                self.transmit(Transmit { flow, domain: None, bytes: answer, ticket: None }, Origin(self.post.worker));
                 return Step::Again;
             }
             Datagram::Empty => {

@@ -13,7 +13,7 @@ pub(super) enum Mail {
     /// A message that came in here and belongs there.
     Message(Box<(Message, Flow)>),
     /// Bytes for a connection that is held there.
-    Send(Transmit, Origin),
+    Send(Box<Transmit>, Origin),
     /// A connection that is held there, to let go.
     Close(ConnectionId),
     /// Bytes of theirs could not be sent.

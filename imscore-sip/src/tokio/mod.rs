@@ -34,7 +34,7 @@
 //!     fn handle_message(&mut self, message: Message, flow: Flow, _: Now) {
 //!         if let Message::Request(request) = message {
 //!             let bytes = request.reply(StatusCode::OK).with_to_tag("1").to_bytes();
-//!             self.0.push_back(Output::Transmit(Transmit { flow, bytes, ticket: None }));
+//!             self.0.push_back(Output::Transmit(Transmit { flow, domain: None, bytes, ticket: None }));
 //!             self.0.push_back(Output::Event(()));
 //!         }
 //!     }

@@ -224,7 +224,8 @@ impl Tls {
         Ok(())
     }
 
-    /// The SIP domain that is to be reached at an address: a peer there must show a certificate for it (RFC 5922 §7),
+    /// The SIP domain that is to be reached at an address, where no name was looked up for it
+    /// ([`Transmit::domain`](crate::Transmit)): a peer there must show a certificate for it (RFC 5922 §7),
     /// and a connection that was opened for another domain is not used. Of an address that was never named, the
     /// certificate must have the IP address itself.
     ///

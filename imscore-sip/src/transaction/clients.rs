@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::arena::Arena;
 use super::branch::Branch;
@@ -16,7 +17,7 @@ use crate::hash::Keyed;
 use crate::header::{Name, Via};
 use crate::message::{Method, Request, Response};
 use crate::now::Now;
-use crate::transport::{ConnectionId, Flow, Transport};
+use crate::transport::{ConnectionId, Flow, Peer, Transport};
 
 /// All client transactions of an engine.
 pub(super) struct Clients {
@@ -31,6 +32,8 @@ struct Client {
     machine: Machine,
     leg: Leg,
     flow: Flow,
+    /// Whom a certificate must name there.
+    domain: Option<Box<ByteString>>,
     /// The way that it goes by when the first is refused.
     fallback: Option<Flow>,
     kept: Kept,
@@ -100,7 +103,7 @@ impl Clients {
         branch: Branch,
         method: Method,
         bytes: Bytes,
-        (flow, fallback): (Flow, Option<Flow>),
+        (Peer { flow, domain }, fallback): (Peer, Option<Flow>),
         out: &mut Outlet,
         now: Now,
     ) -> ClientId {
@@ -114,7 +117,18 @@ impl Clients {
         let relation = Relation::None;
         let kept = Kept::Request(bytes);
         let pending = Pending::default();
-        let client = Client { branch, method, machine, leg, flow, fallback, kept, pending, relation };
+        let client = Client {
+            branch,
+            method,
+            machine,
+            leg,
+            flow,
+            domain: domain.map(Box::new),
+            fallback,
+            kept,
+            pending,
+            relation,
+        };
         let (slot, generation) = self.arena.insert(client);
         self.ways.join(Way::of(&flow), slot);
         self.note(slot, out);
@@ -401,12 +415,12 @@ impl Clients {
         let Some(cancel) = follow_up::cancel(bytes) else {
             return;
         };
-        let (branch, flow) = (client.branch, client.flow);
+        let (branch, to) = (client.branch, client.peer());
         let slot = self.arena.next();
         if let Some(client) = self.arena.get_mut(invite) {
             client.relation = Relation::CancelledBy(slot);
         }
-        let id = self.open(branch, Method::Cancel, cancel, (flow, None), out, now);
+        let id = self.open(branch, Method::Cancel, cancel, (to, None), out, now);
         if let Some(client) = self.arena.get_mut(id.slot) {
             client.relation = Relation::Cancels(invite);
         }
@@ -496,7 +510,11 @@ impl Client {
 
     fn transmit(&self, bytes: Bytes, id: ClientId, out: &mut Outlet) {
         let holder = Holder::Client { slot: id.slot, generation: id.generation };
-        out.transmit(self.flow, bytes, Some(holder.ticket()));
+        out.transmit(self.peer(), bytes, Some(holder.ticket()));
+    }
+
+    fn peer(&self) -> Peer {
+        Peer { flow: self.flow, domain: self.domain.as_deref().cloned() }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::header::{Name, Via};
 use crate::message::{Message, Method, Request, Response, StatusCode, salvage_reply};
 use crate::now::Now;
 use crate::parse::ParseError;
-use crate::transport::{Flow, ReplyPath, Transport, is_one_peer, stamp};
+use crate::transport::{Flow, Peer, ReplyPath, Transport, is_one_peer, stamp};
 
 /// A transaction layer: an [`Engine`] whose events are requests, responses and failures.
 pub struct Transactions {
@@ -51,20 +51,22 @@ impl Transactions {
     /// refused (RFC 3261 §18.1.1). ACK and CANCEL do not go this way: see [`Transactions::send_stateless`] and [`Transactions::cancel`].
     ///
     /// `loop_key` stands in the branch for [`loop_key`](super::loop_key) to find (RFC 3261 §16.6 step 8).
-    pub fn request(&mut self, request: Request, flow: Flow, loop_key: Option<u32>, now: Now) -> ClientId {
+    pub fn request(&mut self, request: Request, to: impl Into<Peer>, loop_key: Option<u32>, now: Now) -> ClientId {
+        let Peer { flow, domain } = to.into();
         let branch = Branch { slot: self.clients.next(), ..self.branch(loop_key) };
         let method = request.method();
         let bytes = self.write(request, &flow, branch);
-        let (bytes, ways) = self.fit(bytes, flow, now);
-        self.clients.open(branch, method, bytes, ways, &mut self.out, now)
+        let (bytes, (flow, fallback)) = self.fit(bytes, flow, now);
+        self.clients.open(branch, method, bytes, (Peer { flow, domain }, fallback), &mut self.out, now)
     }
 
     /// Sends a request without a transaction, with a Via and branch of its own: an ACK for a 2xx (RFC 3261 §16.11).
-    pub fn send_stateless(&mut self, request: Request, flow: Flow) {
+    pub fn send_stateless(&mut self, request: Request, to: impl Into<Peer>) {
+        let to = to.into();
         let branch = self.branch(None);
-        let bytes = self.write(request, &flow, branch);
-        if self.out.listener(&flow).is_some() {
-            self.out.transmit(flow, bytes, None);
+        let bytes = self.write(request, &to.flow, branch);
+        if self.out.listener(&to.flow).is_some() {
+            self.out.transmit(to, bytes, None);
         }
     }
 

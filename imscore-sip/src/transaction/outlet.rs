@@ -13,7 +13,7 @@ use super::leg::Leg;
 use super::{client_invite, client_non_invite, server_invite, server_non_invite};
 use crate::engine::{Output, Ticket, Transmit};
 use crate::now::Now;
-use crate::transport::{Flow, Listener, ListenerId, Side, Transport};
+use crate::transport::{Flow, Listener, ListenerId, Peer, Side, Transport};
 use crate::wheel::{TimerHandle, Wheel};
 
 /// The timers of the layer: which transaction, by its slot, and which timer of it.
@@ -91,8 +91,9 @@ impl Outlet {
         self.rng.next_u64()
     }
 
-    pub(super) fn transmit(&mut self, flow: Flow, bytes: Bytes, ticket: Option<Ticket>) {
-        self.outputs.push_back(Output::Transmit(Transmit { flow, bytes, ticket }));
+    pub(super) fn transmit(&mut self, to: impl Into<Peer>, bytes: Bytes, ticket: Option<Ticket>) {
+        let Peer { flow, domain } = to.into();
+        self.outputs.push_back(Output::Transmit(Transmit { flow, domain, bytes, ticket }));
     }
 
     pub(super) fn tell(&mut self, event: Event) {

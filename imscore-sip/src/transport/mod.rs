@@ -127,6 +127,32 @@ pub struct Flow {
     pub connection: Option<ConnectionId>,
 }
 
+/// Whom a request is for: by which way it goes, and what a certificate there must prove.
+///
+/// ```
+/// use imscore_sip::transport::{Flow, ListenerId, Peer, Transport};
+///
+/// let remote = "192.0.2.4:5061".parse()?;
+/// let flow = Flow { transport: Transport::Tls, listener: ListenerId(0), remote, connection: None };
+/// let peer = Peer { flow, domain: Some("ims.example".into()) };
+/// assert_eq!(Peer::from(flow), Peer { domain: None, ..peer });
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// By which way.
+    pub flow: Flow,
+    /// The SIP domain that was looked up, in lower case, where the way is a secure one (RFC 5922 §7.3). `None`: there was none;
+    /// the certificate is that of the address, or of whom the settings expect there.
+    pub domain: Option<ByteString>,
+}
+
+impl From<Flow> for Peer {
+    fn from(flow: Flow) -> Peer {
+        Peer { flow, domain: None }
+    }
+}
+
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.transport, self.remote)

@@ -17,7 +17,7 @@ use crate::now::Now;
 use crate::resolve::{Course, fails_over};
 use crate::table::Id;
 use crate::transaction::{Cause, ClientId};
-use crate::transport::Flow;
+use crate::transport::{Flow, Peer};
 
 /// Requests that set a dialog up or refresh it, and say where we are.
 const WITH_CONTACT: [Method; 5] = [Method::Invite, Method::Notify, Method::Refer, Method::Subscribe, Method::Update];
@@ -27,7 +27,7 @@ const WITH_CONTACT: [Method; 5] = [Method::Invite, Method::Notify, Method::Refer
 pub(super) struct Asked {
     /// As it was sent, but for its Via.
     pub(super) request: Request,
-    pub(super) flow: Flow,
+    pub(super) peer: Peer,
     pub(super) purpose: Purpose,
     /// Which challenges it has answered.
     pub(super) answered: Answered,
@@ -184,8 +184,8 @@ impl UserAgent {
     }
 
     pub(super) fn dispatch(&mut self, asked: Asked, now: Now) {
-        let id = self.transactions.request(asked.request.clone(), asked.flow, None, now);
-        self.is_sent(&asked.purpose, id, asked.flow, now);
+        let id = self.transactions.request(asked.request.clone(), asked.peer.clone(), None, now);
+        self.is_sent(&asked.purpose, id, asked.peer.flow, now);
         self.asked.insert(id, asked);
     }
 

@@ -123,7 +123,7 @@ impl UserAgent {
     /// A 2xx to an INVITE of ours, the first or another one.
     pub(super) fn on_invite_success(&mut self, id: ClientId, response: Response, now: Now) {
         let Some(asked) = self.asked.get(&id) else { return };
-        let (request, purpose, flow) = (asked.request.clone(), asked.purpose.clone(), asked.flow);
+        let (request, purpose, flow) = (asked.request.clone(), asked.purpose.clone(), asked.peer.flow);
         let Some(dialog) = DialogId::of_response(&response) else { return };
         let key = match purpose {
             Purpose::Invite(key) | Purpose::Within(key, _, Within::Invite) => key,

@@ -111,7 +111,7 @@ impl UserAgent {
         }
         for (asks, session) in sessions {
             again.answered.count(asks, session.realm());
-            let (neighbour, call_id) = (asked.flow.remote, call_id.clone());
+            let (neighbour, call_id) = (asked.peer.flow.remote, call_id.clone());
             let mut space = Space { asks, session, neighbour, call_id };
             space.put_into(&mut again.request, &cnonce);
             if !space.session.is_synchronisation() {

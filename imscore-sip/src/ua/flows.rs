@@ -56,7 +56,7 @@ impl UserAgent {
         let flow = kept.keep_alive.flow();
         let again = match step {
             Step::Send { bytes, again } => {
-                self.below.push_back(Output::Transmit(Transmit { flow, bytes, ticket: None }));
+                self.below.push_back(Output::Transmit(Transmit { flow, domain: None, bytes, ticket: None }));
                 again
             }
             Step::Rest(again) => again,

@@ -21,7 +21,7 @@ use crate::now::Now;
 use crate::proxy::route;
 use crate::resolve::{Course, Destination, Found, Target};
 use crate::transaction::Cause;
-use crate::transport::{Address, Flow, Transport};
+use crate::transport::{Address, Flow, Peer, Transport};
 use crate::uri::{SipUri, UriError};
 
 /// Where an agent sends what begins outside of dialogs.
@@ -157,7 +157,7 @@ impl UserAgent {
     pub(super) fn ask(&mut self, mut request: Request, way: Option<Way>, purpose: Purpose, now: Now) {
         route::make_strict(&mut request);
         match way {
-            Some(Way::Flow(flow)) => self.send(request, flow, purpose, None, now),
+            Some(Way::Flow(flow)) => self.send(request, flow.into(), purpose, None, now),
             Some(Way::Name(destination, flow)) => {
                 self.is_told(now);
                 self.names.look_up(*destination, Waiting::Request(Box::new(request), purpose, flow), now);
@@ -169,7 +169,7 @@ impl UserAgent {
     /// Sends the ACK for a 2xx. It waits for nothing that is known.
     pub(super) fn send_ack(&mut self, ack: Request, flow: Option<Flow>, now: Now) {
         match self.way_within(&ack, flow) {
-            Some(Way::Flow(flow)) => self.acknowledge_by(ack, flow),
+            Some(Way::Flow(flow)) => self.acknowledge_by(ack, flow.into()),
             Some(Way::Name(destination, flow)) => {
                 self.is_told(now);
                 self.names.look_up(*destination, Waiting::Ack(Box::new(ack), flow), now);
@@ -178,18 +178,18 @@ impl UserAgent {
         }
     }
 
-    fn acknowledge_by(&mut self, mut ack: Request, flow: Flow) {
+    fn acknowledge_by(&mut self, mut ack: Request, peer: Peer) {
         route::make_strict(&mut ack);
-        self.transactions.send_stateless(ack, flow);
+        self.transactions.send_stateless(ack, peer);
     }
 
-    fn send(&mut self, mut request: Request, flow: Flow, purpose: Purpose, course: Option<Box<Course>>, now: Now) {
-        let has_own_contact = self.add_contact(&mut request, &purpose, &flow);
+    fn send(&mut self, mut request: Request, peer: Peer, purpose: Purpose, course: Option<Box<Course>>, now: Now) {
+        let has_own_contact = self.add_contact(&mut request, &purpose, &peer.flow);
         if self.config.answers_in_dialog || !self.is_in_dialog(&purpose) {
-            self.authorize_ahead(&mut request, &flow);
+            self.authorize_ahead(&mut request, &peer.flow);
         }
         let answered = Answered::default();
-        self.dispatch(Asked { request, flow, purpose, answered, course, has_own_contact }, now);
+        self.dispatch(Asked { request, peer, purpose, answered, course, has_own_contact }, now);
     }
 
     /// What the resolver wants done, as far as others have to do it.
@@ -203,8 +203,8 @@ impl UserAgent {
                 }
                 Found::Targets(Waiting::Ack(ack, flow), targets) => {
                     let mut course = self.course(targets, flow, now);
-                    if let Some(flow) = self.names.next(&mut course).or(flow) {
-                        self.acknowledge_by(*ack, flow);
+                    if let Some(peer) = self.names.next(&mut course).or(flow.map(Peer::from)) {
+                        self.acknowledge_by(*ack, peer);
                     }
                 }
             }
@@ -219,8 +219,8 @@ impl UserAgent {
         }
         let mut course = self.course(targets, flow, now);
         match (self.names.next(&mut course), flow) {
-            (Some(flow), _) => self.send(request, flow, purpose, Some(Box::new(course)), now),
-            (None, Some(flow)) => self.send(request, flow, purpose, None, now),
+            (Some(peer), _) => self.send(request, peer, purpose, Some(Box::new(course)), now),
+            (None, Some(flow)) => self.send(request, flow.into(), purpose, None, now),
             (None, None) => self.conclude(&request, purpose, Outcome::Failed(Cause::Transport), now),
         }
     }
@@ -238,15 +238,15 @@ impl UserAgent {
     pub(super) fn fails_over(&mut self, mut asked: Asked, now: Now) -> Option<Asked> {
         let Some(course) = asked.course.as_deref_mut() else { return Some(asked) };
         self.names.failed(course, now);
-        let Some(flow) = self.names.next(course) else { return Some(asked) };
+        let Some(peer) = self.names.next(course) else { return Some(asked) };
         if !self.is_wanted(&asked.purpose) {
             return Some(asked);
         }
         if asked.has_own_contact {
             asked.request.headers.remove(Name::CONTACT);
-            self.add_contact(&mut asked.request, &asked.purpose, &flow);
+            self.add_contact(&mut asked.request, &asked.purpose, &peer.flow);
         }
-        self.dispatch(Asked { flow, ..asked }, now);
+        self.dispatch(Asked { peer, ..asked }, now);
         None
     }
 

@@ -91,7 +91,9 @@ impl Engine for Stranger {
 
     fn poll_output(&mut self) -> Output<()> {
         match self.datagram.take() {
-            Some(bytes) => Output::Transmit(Transmit { flow: flow_to(PROXY), bytes: bytes.into(), ticket: None }),
+            Some(bytes) => {
+                Output::Transmit(Transmit { flow: flow_to(PROXY), domain: None, bytes: bytes.into(), ticket: None })
+            }
             None => Output::Wait(None),
         }
     }

@@ -22,7 +22,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// From an engine to the links.
 impl Network {
     pub(super) fn transmit(&mut self, host: usize, transmit: Transmit) {
-        let Transmit { flow, bytes, ticket } = transmit;
+        let Transmit { flow, bytes, ticket, .. } = transmit;
         let place = &self.places[host];
         let Some(bind) = place.binds.get(usize::from(flow.listener.0)) else {
             panic!("{} sends from {:?}, which it has not", place.name, flow.listener);

@@ -411,7 +411,7 @@ fn whoever_sends_with_a_ticket_is_told_that_it_failed() {
     };
     let transmit = |connection, ticket| {
         let bytes = request("OPTIONS", "sip:bob").bytes();
-        Transmit { flow: flow(connection), bytes, ticket: Some(Ticket(ticket)) }
+        Transmit { flow: flow(connection), domain: None, bytes, ticket: Some(Ticket(ticket)) }
     };
     network.with(probe, |probe, _| probe.outbox = vec![transmit(None, 1), transmit(None, 2), transmit(connection, 3)]);
     network.settle();
@@ -426,7 +426,7 @@ fn an_engine_must_send_from_a_listener_of_the_transport() {
     let remote = "192.0.2.2:5060".parse().unwrap();
     let flow = Flow { transport: Transport::Tcp, listener: ListenerId(0), remote, connection: None };
     let bytes = request("OPTIONS", "sip:bob").bytes();
-    network.with(probe, |probe, _| probe.outbox = vec![Transmit { flow, bytes, ticket: None }]);
+    network.with(probe, |probe, _| probe.outbox = vec![Transmit { flow, domain: None, bytes, ticket: None }]);
 }
 
 #[test]

@@ -274,7 +274,7 @@ impl Phone {
 
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: Bytes, flow: Flow) {
-        self.outbox.push_back(Transmit { flow, bytes, ticket: None });
+        self.outbox.push_back(Transmit { flow, domain: None, bytes, ticket: None });
     }
 
     fn unique(&mut self) -> String {

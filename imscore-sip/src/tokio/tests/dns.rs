@@ -330,3 +330,31 @@ async fn a_phone_calls_a_name() {
     call.hang_up().await;
     within(answered.ended()).await;
 }
+
+/// RFC 5922 §7.3: over TLS a phone reaches the domain that it has looked up, and not another one that leads to the same address.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn a_certificate_is_for_the_name_that_was_looked_up() {
+    use crate::message::{Method, Request};
+    use crate::tokio::ua::Phone;
+
+    fn zone(name: &str, _: RecordType) -> Says {
+        match name {
+            "ims.example" | "other.example" => Says::Records(vec![(60, RData::A(A::new(127, 0, 0, 1)))]),
+            _ => Says::Silence,
+        }
+    }
+    let (server, client) = super::tls::named(&["ims.example"]);
+    let client = Settings { name_servers: Some(NameServers::new([serve(zone).await])), ..client };
+    let listen = || ["tls:127.0.0.1:0".parse().unwrap()];
+    let bob = Phone::bind_with(server, listen(), |config| config).await.unwrap();
+    let alice = Phone::bind_with(client, listen(), |config| config).await.unwrap();
+    let port = bob.listeners()[0].sent_by.rsplit_once(':').unwrap().1.to_owned();
+    let ask = async |domain: &str| {
+        let options = Request::new(&Method::Options, format!("sip:bob@{domain}:{port};transport=tls").as_str());
+        within(alice.request(options)).await
+    };
+    for (domain, is_reached) in [("ims.example", true), ("other.example", false), ("ims.example", true)] {
+        assert_eq!(ask(domain).await.is_ok_and(|response| response.status() == StatusCode::OK), is_reached, "{domain}");
+    }
+}

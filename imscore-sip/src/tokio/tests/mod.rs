@@ -77,7 +77,7 @@ impl Engine for Echo {
             Message::Request(request) => {
                 self.tell(Seen::Request(flow));
                 let bytes = request.reply(StatusCode::OK).to_bytes();
-                self.send(Transmit { flow, bytes, ticket: None });
+                self.send(Transmit { flow, domain: None, bytes, ticket: None });
             }
             Message::Response(response) => self.tell(Seen::Response(response.status(), flow)),
         }
@@ -86,7 +86,7 @@ impl Engine for Echo {
     fn handle_malformed(&mut self, bytes: &[u8], error: ParseError, flow: Flow, _now: Now) {
         self.tell(Seen::Malformed(error.fault, flow));
         if let Some(bytes) = salvage_reply(bytes, &error) {
-            self.send(Transmit { flow, bytes, ticket: None });
+            self.send(Transmit { flow, domain: None, bytes, ticket: None });
         }
     }
 
@@ -171,7 +171,7 @@ impl Rig {
     }
 
     fn send(&self, flow: Flow, bytes: impl Into<Bytes>, ticket: Option<u64>) {
-        let transmit = Transmit { flow, bytes: bytes.into(), ticket: ticket.map(Ticket) };
+        let transmit = Transmit { flow, domain: None, bytes: bytes.into(), ticket: ticket.map(Ticket) };
         self.tell(|engine| engine.send(transmit));
     }
 

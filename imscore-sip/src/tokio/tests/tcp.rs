@@ -128,7 +128,7 @@ async fn a_connection_that_cannot_be_opened_fails_all_that_waits_for_it() {
     drop(peer);
     rig.tell(move |engine| {
         for ticket in [Some(1), None, Some(3)] {
-            engine.send(Transmit { flow: there, bytes: "x".into(), ticket: ticket.map(Ticket) });
+            engine.send(Transmit { flow: there, domain: None, bytes: "x".into(), ticket: ticket.map(Ticket) });
         }
     });
     assert_eq!(rig.next().await, Seen::Failed(Ticket(1)));

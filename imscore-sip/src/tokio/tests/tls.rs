@@ -46,6 +46,14 @@ fn with(tls: &Tls) -> Settings {
     Settings { tls: Some(tls.clone()), ..Settings::default() }
 }
 
+/// Settings of a host with these names, and of one that trusts it.
+#[cfg(feature = "dns")]
+pub(super) fn named(names: &[&str]) -> (Settings, Settings) {
+    let authority = authority();
+    let settings = |names| with(&Tls::new(config(&authority, &[names])).unwrap());
+    (settings(names), settings(&["client.example"]))
+}
+
 /// Settings of a host that is 127.0.0.1, for itself and for others with the same settings.
 pub(super) fn loopback() -> Settings {
     with(&Tls::new(config(&authority(), &[&["127.0.0.1"]])).unwrap())
@@ -137,7 +145,7 @@ async fn clients_show_certificates_where_they_must() {
         let Ok(client) = &mut client else { continue };
         let there = flow(Transport::Tls, server.addresses[0]);
         let bytes = options("1", Transport::Tls).into();
-        client.engine_mut().send(Transmit { flow: there, bytes, ticket: Some(Ticket(1)) });
+        client.engine_mut().send(Transmit { flow: there, domain: None, bytes, ticket: Some(Ticket(1)) });
         // With TLS 1.3 a client is told that its certificate will not do when it has sent already.
         let seen = within(client.next()).await;
         assert_eq!(matches!(seen, Seen::Response(StatusCode::OK, _)), reached, "{seen:?}");
@@ -164,6 +172,39 @@ async fn each_name_has_its_certificate_and_a_reload_needs_no_restart() {
     assert!(tls.reload(blind(&authority).clients(ClientCertificates::Required)).is_err());
     asking.expect(server.addresses[0], "d.example");
     assert!(!reaches(&mut client, &server).await);
+}
+
+/// RFC 5922 §7.3: whom a name was looked up for is whom the certificate must name, whatever is expected at the address; each domain
+/// there has a connection of its own, and keeps it.
+#[tokio::test]
+async fn a_connection_is_for_the_domain_that_was_looked_up() {
+    let authority = authority();
+    let tls = Tls::new(config(&authority, &[&["a.example"], &["b.example"]])).unwrap();
+    let server = server(&tls).await;
+    let asking = Tls::new(config(&authority, &[&["client.example"]])).unwrap();
+    asking.expect(server.addresses[0], "a.example");
+    let mut client = self::server(&asking).await;
+    let there = flow(Transport::Tls, server.addresses[0]);
+    for (domain, reached, connections) in [
+        (Some("b.example"), true, 1),
+        (Some("a.example"), true, 2),
+        (Some("b.example"), true, 2),
+        (None, true, 2),
+        (Some("c.example"), false, 2),
+        (Some("b.example"), true, 2),
+        (Some("a.example"), true, 2),
+    ] {
+        let bytes = options("1", Transport::Tls).into();
+        let transmit = Transmit { flow: there, domain: domain.map(Into::into), bytes, ticket: Some(Ticket(1)) };
+        client.tell(move |engine| engine.send(transmit));
+        let seen = client.next().await;
+        assert_eq!(matches!(seen, Seen::Response(StatusCode::OK, _)), reached, "{domain:?} {seen:?}");
+        if !reached {
+            assert_eq!(seen, Seen::Failed(Ticket(1)));
+            assert!(matches!(client.next().await, Seen::Lost(_)));
+        }
+        assert_eq!(client.counters.connected.total(), connections, "{domain:?}");
+    }
 }
 
 /// RFC 5923: a connection that is offered is used for requests to whom its certificate names, and for nobody else.

@@ -23,7 +23,7 @@ impl Engine for Numbered {
         assert!(request.headers.raw(Name::CALL_ID) != Some(b"panic"), "as asked");
         let mut reply = request.reply(StatusCode::OK);
         reply.headers.push_raw("X-Worker", self.number.to_string().as_bytes());
-        self.echo.send(Transmit { flow, bytes: reply.to_bytes(), ticket: None });
+        self.echo.send(Transmit { flow, domain: None, bytes: reply.to_bytes(), ticket: None });
     }
 
     fn handle_malformed(&mut self, bytes: &[u8], error: ParseError, flow: Flow, now: Now) {

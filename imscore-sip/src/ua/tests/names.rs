@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::message::{Method, Request};
-use crate::testing::NameServer;
+use crate::engine::{Engine, Output};
+use crate::message::{Message, Method, Request, StatusCode};
+use crate::testing::{Clock, NameServer};
+use crate::transport::Side;
 use crate::ua::{Binding, OutboundProxy};
 
 const ZONE: &str = "
@@ -329,6 +331,40 @@ fn a_challenge_is_answered_at_the_target_that_asked() {
          one -> alice  200",
     );
     stage.told(&["response 200"]);
+}
+
+/// RFC 5922 §7.3: over TLS the domain that was looked up goes along with the INVITE, its CANCEL and its ACK.
+#[test]
+fn over_tls_the_domain_goes_along() {
+    let now = Clock::new().now();
+    let listener = Listener { transport: Transport::Tls, sent_by: "192.0.2.1:5061".into(), side: Side::Core };
+    let mut config = Config::new(transaction::Config::new([3; 32], vec![listener]));
+    config.hosts.push(("ims.example".into(), "tls:192.0.2.21:5061".parse().unwrap()));
+    let mut alice = UserAgent::new(config, now);
+    let sent = |alice: &mut UserAgent| loop {
+        match alice.poll_output() {
+            Output::Transmit(transmit) => {
+                assert_eq!(transmit.domain.as_deref(), Some("ims.example"));
+                let Ok(Message::Request(request)) = Message::parse(transmit.bytes) else { panic!("a request") };
+                return (request, transmit.flow);
+            }
+            Output::Event(_) => {}
+            other @ (Output::Close(_) | Output::Ask(_) | Output::Wait(_)) => panic!("{other:?}"),
+        }
+    };
+    let call = alice.invite(&"sips:bob@IMS.example".parse().unwrap(), None, now);
+    let (invite, flow) = sent(&mut alice);
+    assert_eq!(flow.remote, "192.0.2.21:5061".parse().unwrap());
+    alice.handle_message(Message::Response(invite.reply(StatusCode::RINGING).with_to_tag("b")), flow, now);
+    alice.hang_up(call, now);
+    assert!(sent(&mut alice).0.is(&Method::Cancel));
+    let late = invite
+        .reply(StatusCode::OK)
+        .with_to_tag("b")
+        .with(crate::header::Contact::new("sips:bob@ims.example".parse::<crate::uri::SipUri>().unwrap()));
+    alice.handle_message(Message::Response(late), flow, now);
+    assert!(sent(&mut alice).0.is(&Method::Ack));
+    assert!(sent(&mut alice).0.is(&Method::Bye));
 }
 
 #[test]
