@@ -34,6 +34,7 @@
 //! | RFC 3261 §22, RFC 7616: the challenge and its answer | `src/scscf/tests/registration.rs` |
 //! | RFC 3325, RFC 7315: trust domain, P-headers | `src/identity/mod.rs`, `tests/it/core.rs` |
 //! | RFC 3327, RFC 3608, RFC 5626 §5: Path, Service-Route, flow tokens | `src/pcscf/token.rs`, `tests/it/core.rs` |
+//! | RFC 5626 §9.2 to §9.4: two edge proxies, of which one fails | `tests/it/outbound.rs` |
 //! | RFC 3261 §16 with roles in between | `tests/it/node.rs` |
 //! | what strangers and phones may not do | `tests/it/threats.rs` |
 //! | links that lose, double and reorder | `tests/it/rough.rs` |

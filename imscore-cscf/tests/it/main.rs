@@ -5,6 +5,7 @@
 mod core;
 mod faults;
 mod node;
+mod outbound;
 mod rough;
 mod sharing;
 mod sockets;
