@@ -213,6 +213,7 @@ mod tests {
                 "names.system_servers" => "true",
                 "hss.address" => "192.0.2.1:9",
                 "scscf.algorithms" => "SHA-256",
+                "scscf.aka_algorithms" => "AKAv2-SHA-256",
                 _ if value.is_array() => "udp:192.0.2.1:9",
                 _ if value.is_integer() => "77",
                 _ if value.is_bool() => "false",

@@ -163,7 +163,9 @@ fn node(settings: &Settings, cache: &Arc<dyn HssCache>, pcscf: Arc<Pcscf>, clock
     own.min_expires = settings.scscf.min_expires_seconds;
     own.max_bindings = settings.scscf.bindings as usize;
     own.challenge_life = seconds(settings.scscf.challenge_seconds);
-    own.algorithms = settings.scscf.algorithms.iter().filter_map(|name| Algorithm::find(name)).collect();
+    let named = |names: &[String]| names.iter().filter_map(|name| Algorithm::find(name)).collect();
+    own.algorithms = named(&settings.scscf.algorithms);
+    own.aka_algorithms = named(&settings.scscf.aka_algorithms);
     own.timeout = milliseconds(settings.scscf.timeout_ms);
     let store = Arc::new(MemoryState::new(clock.clone(), u64::from_be_bytes(seed()?)));
     let scscf = Scscf::new(own, cache.clone(), store)?;

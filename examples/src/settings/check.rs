@@ -34,9 +34,18 @@ impl Root for Settings {
             .or_else(|| within("scscf.bindings", scscf.bindings, 1_000))
             .or_else(|| scscf.algorithms.is_empty().then(|| ("scscf.algorithms", "it takes one at least".to_owned())))
             .or_else(|| {
+                scscf.aka_algorithms.is_empty().then(|| ("scscf.aka_algorithms", "it takes one at least".to_owned()))
+            })
+            .or_else(|| {
                 let unknown =
                     scscf.algorithms.iter().find(|name| Algorithm::find(name).is_none_or(Algorithm::is_aka))?;
                 Some(("scscf.algorithms", format!("{unknown:?} is none: write MD5 or SHA-256")))
+            })
+            .or_else(|| {
+                let is_aka = |name: &String| Algorithm::find(name).is_some_and(Algorithm::is_aka);
+                let unknown = scscf.aka_algorithms.iter().find(|name| !is_aka(name))?;
+                let cause = format!("{unknown:?} is none: write AKAv1-MD5, AKAv2-MD5 or AKAv2-SHA-256");
+                Some(("scscf.aka_algorithms", cause))
             })
             .or_else(|| {
                 let known = ["in-process", "diameter"].contains(&&*hss.mode);

@@ -134,6 +134,8 @@ tree::settings! {
         challenge_seconds: u32 = 240,
         /// Digest algorithms that it challenges with, in this order: MD5, SHA-256. Many phones know MD5 alone.
         algorithms: Vec<String> = vec!["MD5".into()],
+        /// Algorithms that it challenges USIMs with, in this order: AKAv1-MD5, AKAv2-MD5, AKAv2-SHA-256.
+        aka_algorithms: Vec<String> = vec!["AKAv1-MD5".into()],
         /// How long the HSS and the store may take over an answer, in milliseconds.
         timeout_ms: u32 = 4_000,
     }

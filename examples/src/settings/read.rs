@@ -247,6 +247,7 @@ mod tests {
             ("scscf.expires_seconds", "59", "scscf.min_expires_seconds: 60 is not from 1 to 59"),
             ("scscf.algorithms", "MD5,md4", "scscf.algorithms: \"md4\" is none: write MD5 or SHA-256"),
             ("hss.domains", "a b", "hss.domains: \"a b\" is neither a host name nor an IP address"),
+            ("scscf.aka_algorithms", "AKAv1-MD5,MD5", "scscf.aka_algorithms: \"MD5\" is none: write AKAv1-MD5,"),
             ("no.such", "1", "--no-such 1: there is no such setting"),
             ("http", "1", "--http 1: there is no such setting"),
         ] {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use imscore_hss::state::fields::{Reader, Unreadable, Writer};
 use imscore_hss::state::{Claim, Key, Record, StateStore, Swap, Table, Version, Write};
-use imscore_hss::{DigestCredentials, PrivateIdentity, PublicIdentity, ServerName};
+use imscore_hss::{PrivateIdentity, PublicIdentity, ServerName};
 use imscore_sip::auth::{Algorithm, Answer, Denied, Expected, Ha1, Qop};
 use imscore_sip::{ByteString, Method, Request};
 
@@ -56,11 +56,14 @@ pub(super) struct Challenges {
     pub(super) server_name: ServerName,
     pub(super) private_identity: PrivateIdentity,
     realm: String,
-    /// H(A1) for each algorithm that was offered, as the HSS said last.
-    secrets: Vec<(Algorithm, ByteString)>,
+    /// H(A1) by passwords, for each algorithm that was offered, as the HSS said last.
+    secrets: Secrets,
     /// In order, the last at the end.
     nonces: Vec<Nonce>,
 }
+
+/// H(A1), in hexadecimal, by algorithm.
+pub(super) type Secrets = Vec<(Algorithm, ByteString)>;
 
 /// One challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,9 @@ struct Nonce {
     nonce: ByteString,
     /// Whom it was for: an answer is good for nobody else (I5).
     public_identity: PublicIdentity,
+    /// H(A1) by the authentication vector that it came from: good for this challenge and no other. None where a password
+    /// answers it.
+    secrets: Secrets,
     /// The highest nonce count that was taken; 0 where there was no answer yet.
     taken: u32,
     remaining: Duration,
@@ -95,6 +101,7 @@ mod nonce {
     pub(super) const TAKEN: u8 = 3;
     /// Milliseconds between its end and the record's, which the store counts.
     pub(super) const BEFORE_END: u8 = 4;
+    pub(super) const SECRET: u8 = 5;
 }
 
 impl ChallengeStore {
@@ -140,6 +147,33 @@ impl ChallengeStore {
             let challenges = challenge.after(earlier, self.times.await_auth);
             match self.write(call, &key, record.as_ref().map(|record| record.version), &challenges).await? {
                 Ok(()) => return Ok(()),
+                Err(conflict) => record = conflict,
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
+    /// Takes a challenge back that a USIM did not answer. False where there is none such that waits for an answer: each is
+    /// taken back once, on whatever node.
+    pub(super) async fn withdraw(
+        &self,
+        call: &Call,
+        private_identity: &PrivateIdentity,
+        public_identity: &PublicIdentity,
+        nonce: &str,
+    ) -> Result<bool, StoreError> {
+        let key = key(private_identity);
+        let mut record = self.get(call, &key).await?;
+        for _ in 0..ATTEMPTS {
+            let Some(found) = &record else { return Ok(false) };
+            let mut challenges = Challenges::decode(found)?;
+            let waits = |entry: &Nonce| entry.taken == 0 && !entry.secrets.is_empty();
+            let Some(at) = challenges.find(public_identity, nonce).filter(|at| waits(&challenges.nonces[*at])) else {
+                return Ok(false);
+            };
+            challenges.nonces.remove(at);
+            match self.write(call, &key, Some(found.version), &challenges).await? {
+                Ok(()) => return Ok(true),
                 Err(conflict) => record = conflict,
             }
         }
@@ -212,47 +246,44 @@ pub(super) struct NewChallenge<'a> {
     pub(super) server_name: &'a ServerName,
     pub(super) private_identity: &'a PrivateIdentity,
     pub(super) public_identity: &'a PublicIdentity,
-    pub(super) credentials: &'a DigestCredentials,
-    /// The algorithms that are offered, the best first.
-    pub(super) offered: &'a [Algorithm],
+    pub(super) realm: &'a str,
     pub(super) nonce: &'a str,
+    pub(super) secrets: NewSecrets,
+}
+
+/// What the answer to a challenge must prove.
+pub(super) enum NewSecrets {
+    /// A password, which is as good for the other challenges.
+    Password(Secrets),
+    /// The RES of one authentication vector.
+    Vector(Secrets),
 }
 
 impl NewChallenge<'_> {
     fn after(&self, earlier: Option<Challenges>, await_auth: Duration) -> Challenges {
-        let mut nonces = earlier.map(|earlier| earlier.nonces).unwrap_or_default();
+        let (mut nonces, earlier) = earlier.map(|earlier| (earlier.nonces, earlier.secrets)).unwrap_or_default();
         if nonces.len() == MAX_NONCES {
             // Those without an answer go first: a phone that is registered is not thrown out by strangers.
             nonces.remove(nonces.iter().position(|nonce| nonce.taken == 0).unwrap_or_default());
         }
+        let (secrets, own) = match &self.secrets {
+            NewSecrets::Password(secrets) => (secrets.clone(), Secrets::new()),
+            NewSecrets::Vector(own) => (earlier, own.clone()),
+        };
         nonces.push(Nonce {
             nonce: self.nonce.into(),
             public_identity: self.public_identity.clone(),
+            secrets: own,
             taken: 0,
             remaining: await_auth,
         });
         Challenges {
             server_name: self.server_name.clone(),
             private_identity: self.private_identity.clone(),
-            realm: self.credentials.realm.to_string(),
-            secrets: self.secrets(),
+            realm: self.realm.to_owned(),
+            secrets,
             nonces,
         }
-    }
-
-    /// The algorithms that are offered and that the user has a secret for, with it.
-    pub(super) fn secrets(&self) -> Vec<(Algorithm, ByteString)> {
-        let secret = |offered: &Algorithm| {
-            let ha1 = self.credentials.hashes().find(|ha1| ha1.algorithm().as_str() == offered.as_str())?;
-            Some((*offered, ha1.to_hex().as_str().into()))
-        };
-        self.offered.iter().filter_map(secret).collect()
-    }
-
-    /// True where the answer that came instead of one to this challenge is right, but for its nonce: nobody need be
-    /// asked for a password (RFC 7616 §3.3, `stale`).
-    pub(super) fn is_right_but_for_its_nonce(&self, answer: &Answer<'_>, request: &Request) -> bool {
-        verify(&self.credentials.realm, &self.secrets(), answer, request).is_ok()
     }
 }
 
@@ -265,12 +296,10 @@ impl Challenges {
         request: &Request,
         answered: Duration,
     ) -> Result<(), Denied> {
-        let is_it = |nonce: &Nonce| {
-            let is_live = !nonce.remaining.is_zero();
-            is_live && nonce.nonce == answer.nonce && nonce.public_identity == *public_identity
-        };
-        let at = self.nonces.iter().position(is_it).ok_or(Denied::ForeignNonce)?;
-        if let Err(denied) = verify(&self.realm, &self.secrets, answer, request) {
+        let at = self.find(public_identity, answer.nonce).ok_or(Denied::ForeignNonce)?;
+        let is_for_once = !self.nonces[at].secrets.is_empty();
+        let secrets = if is_for_once { &self.nonces[at].secrets } else { &self.secrets };
+        if let Err(denied) = verify(&self.realm, secrets, answer, request) {
             if denied == Denied::WrongPassword {
                 self.nonces.remove(at);
             }
@@ -280,6 +309,8 @@ impl Challenges {
         let count = match answer.nonce_count {
             // Without a count it is the only answer to its nonce (RFC 7616 §5.5).
             None if nonce.taken == 0 => u32::MAX,
+            // One vector, one answer: RES is no password.
+            Some(_) if is_for_once && nonce.taken == 0 => u32::MAX,
             Some(count) if count > nonce.taken => count,
             None | Some(_) => return Err(Denied::Replayed),
         };
@@ -288,6 +319,13 @@ impl Challenges {
         }
         nonce.taken = count;
         Ok(())
+    }
+
+    /// The place of a challenge that was given to this identity and has not run out.
+    fn find(&self, public_identity: &PublicIdentity, nonce: &str) -> Option<usize> {
+        let is_live = |entry: &Nonce| !entry.remaining.is_zero();
+        let is_it = |entry: &Nonce| entry.nonce == nonce && entry.public_identity == *public_identity;
+        self.nonces.iter().position(|entry| is_live(entry) && is_it(entry))
     }
 
     fn lasts(&self) -> Duration {
@@ -310,11 +348,8 @@ impl Challenges {
         out.text(record::SERVER_NAME, self.server_name.as_str());
         out.text(record::PRIVATE_IDENTITY, self.private_identity.as_str());
         out.text(record::REALM, &self.realm);
-        for (algorithm, ha1) in &self.secrets {
-            out.group(record::SECRET, |out| {
-                out.text(secret::ALGORITHM, algorithm.as_str());
-                out.text(secret::HA1, ha1);
-            });
+        for entry in &self.secrets {
+            out.group(record::SECRET, |out| write_secret(entry, out));
         }
         for entry in &self.nonces {
             out.group(record::NONCE, |out| {
@@ -322,6 +357,9 @@ impl Challenges {
                 out.text(nonce::PUBLIC_IDENTITY, entry.public_identity.as_str());
                 out.number(nonce::TAKEN, entry.taken.into());
                 out.number(nonce::BEFORE_END, lasts.saturating_sub(entry.remaining).as_millis() as u64);
+                for own in &entry.secrets {
+                    out.group(nonce::SECRET, |out| write_secret(own, out));
+                }
             });
         }
         out.finish()
@@ -355,22 +393,30 @@ impl Challenges {
 impl Nonce {
     fn read(mut fields: Reader, expires_in: Duration) -> Result<Nonce, Unreadable> {
         let (mut text, mut public_identity, mut taken, mut before_end) = (None, None, 0, 0);
+        let mut secrets = Secrets::new();
         while let Some(field) = fields.next_field()? {
             match field.tag {
                 nonce::NONCE => text = Some(field.text()?),
                 nonce::PUBLIC_IDENTITY => public_identity = Some(field.parse()?),
                 nonce::TAKEN => taken = u32::try_from(field.number()?).map_err(|_| Unreadable)?,
                 nonce::BEFORE_END => before_end = field.number()?,
+                nonce::SECRET => secrets.push(read_secret(field.group())?),
                 _ => {}
             }
         }
         Ok(Nonce {
             nonce: text.ok_or(Unreadable)?,
             public_identity: public_identity.ok_or(Unreadable)?,
+            secrets,
             taken,
             remaining: expires_in.saturating_sub(Duration::from_millis(before_end)),
         })
     }
+}
+
+fn write_secret((algorithm, ha1): &(Algorithm, ByteString), out: &mut Writer) {
+    out.text(secret::ALGORITHM, algorithm.as_str());
+    out.text(secret::HA1, ha1);
 }
 
 fn read_secret(mut fields: Reader) -> Result<(Algorithm, ByteString), Unreadable> {
@@ -386,7 +432,7 @@ fn read_secret(mut fields: Reader) -> Result<(Algorithm, ByteString), Unreadable
 }
 
 /// Holds an answer against its secret, whatever its nonce is.
-fn verify(
+pub(super) fn verify(
     realm: &str,
     secrets: &[(Algorithm, ByteString)],
     answer: &Answer<'_>,

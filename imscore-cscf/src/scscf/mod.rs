@@ -3,7 +3,7 @@
 //! | procedure | file |
 //! | --- | --- |
 //! | registration, §5.4.1.2, §5.4.1.4 | `registration.rs` |
-//! | challenge and answer, §5.4.1.2.1B, §5.4.1.2.2A | `authentication.rs`, `challenges.rs` |
+//! | challenge and answer, §5.4.1.2.1 to §5.4.1.2.3 | `authentication.rs`, `challenges.rs` |
 //! | requests of the served user, §5.4.3.2 | `originating.rs` |
 //! | requests for the served user, §5.4.3.3 | `terminating.rs` |
 //! | what ends by itself or by the HSS, §5.4.1.5 | `background.rs` |
@@ -79,6 +79,9 @@ pub struct Settings {
     /// Algorithms that it challenges with, in this order. Phones of RFC 2617 know MD5 alone, and some give up when they see
     /// another one beside it.
     pub algorithms: Vec<Algorithm>,
+    /// Algorithms that it challenges USIMs with, in this order (RFC 3310, RFC 4169). A phone that knows only the first
+    /// version may give up when it sees the second beside it.
+    pub aka_algorithms: Vec<Algorithm>,
     /// After this long without an answer HSS or store count as unreachable.
     pub timeout: Duration,
 }
@@ -99,6 +102,7 @@ impl Settings {
             challenge_life: Duration::from_secs(240),
             nonce_life: Duration::from_secs(7_200),
             algorithms: vec![Algorithm::Md5],
+            aka_algorithms: vec![Algorithm::AkaV1Md5],
             timeout: Duration::from_secs(4),
         }
     }
@@ -238,9 +242,13 @@ impl From<Failure> for Refused {
                 let seconds = retry_after.map_or(1, |time| time.as_secs().max(1));
                 return refused.with("Retry-After", seconds.to_string());
             }
-            Failure::Hss(HssError::Unknown | HssError::Forbidden(_) | HssError::SchemeNotSupported) => {
-                StatusCode::FORBIDDEN
-            }
+            Failure::Hss(
+                HssError::Unknown
+                | HssError::Forbidden(_)
+                | HssError::SchemeNotSupported
+                // AUTS that no USIM of the subscription made.
+                | HssError::Resynchronisation,
+            ) => StatusCode::FORBIDDEN,
             Failure::Hss(
                 HssError::NotRegistered
                 | HssError::AlreadyRegistered { .. }

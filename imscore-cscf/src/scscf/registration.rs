@@ -6,7 +6,7 @@ use imscore_sip::header::{
 };
 use imscore_sip::{Request, Response, StatusCode, Uri};
 
-use super::authentication::Proof;
+use super::authentication::{Proof, Wanted};
 use super::{Failure, Scscf};
 use crate::call::Call;
 use crate::registration::{Change, Contacts, RegisterRequest, Registration, Stored};
@@ -17,7 +17,7 @@ impl Scscf {
         let register = RegisterRequest::read(&request.headers)?;
         let change = self.change_of(&register, &request)?;
         let response = match self.authenticate(call, &register, &request).await? {
-            Proof::Wanted { stale } => self.challenge(call, &register, &request, stale).await?,
+            Proof::Wanted(wanted) => self.challenge(call, &register, &request, wanted).await?,
             Proof::Given => match &change.contacts {
                 Contacts::Fetch => {
                     let found = self.registrations.find(call, &register.public_identity).await?;
@@ -32,7 +32,8 @@ impl Scscf {
                     // The I-CSCF has chosen this S-CSCF in place of another one, and the HSS has yet to hear of it,
                     // which a challenge does (TS 29.228 §8.1).
                     Err(Failure::Hss(HssError::AlreadyRegistered { .. })) => {
-                        self.challenge(call, &register, &request, true).await?
+                        let wanted = Wanted { stale: true, resynchronisation: None };
+                        self.challenge(call, &register, &request, wanted).await?
                     }
                     Err(failure) => return Err(failure),
                 },

@@ -178,6 +178,11 @@ impl Ha1 {
         })
     }
 
+    /// The hexadecimal text, to be kept where secrets are kept.
+    pub fn as_hex(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// True where it is a hash by that algorithm, as far as its length tells.
     pub(super) fn suits(&self, algorithm: Algorithm) -> bool {
         self.0.len == algorithm.digits()

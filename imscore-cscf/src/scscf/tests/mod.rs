@@ -1,5 +1,6 @@
 //! The S-CSCF by itself: phones that register, calls, and what ends without either.
 
+mod aka;
 mod background;
 mod registration;
 mod session;
