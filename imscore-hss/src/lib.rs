@@ -35,7 +35,7 @@
 //! | TS 33.102 §6.3 and annex C, TS 35.206, TS 35.231: vectors, sequence numbers | `src/vector/tests.rs`, `src/hss/sequence.rs` |
 //! | RFC 7616: HA1 of passwords | `src/subscription/digest.rs` |
 //! | RFC 6733: messages, AVPs, faults | `src/diameter` |
-//! | RFC 6733 §2.1, §5, §6: peers, election, failover, redirection | `src/peer/tests.rs`, `src/tokio/diameter/tests.rs`, `tests/freediameter.rs` |
+//! | RFC 6733 §2.1, §5, §6: peers, election, failover, redirection | `src/peer/tests.rs`, `src/tokio/diameter/tests.rs` |
 //! | RFC 6733 §5.2, RFC 6408: peers found by name | `src/peer/discovery/tests.rs`, `src/peer/tests/found.rs` |
 //! | RFC 3539 §3.4: watchdogs | `src/peer/watchdog.rs` |
 //! | RFC 7683: overload reports | `src/peer/overload.rs` |

@@ -86,6 +86,26 @@ pub(crate) fn port_open(address: SocketAddr, process: &mut Process) -> Outcome<T
     }
 }
 
+/// Asks again and again until the answer is what is wanted, as long as the process is alive.
+pub(crate) fn until(
+    process: &mut Process,
+    ask: impl Fn() -> Outcome<String>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask()?;
+        if is_wanted(&answer) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("not within 30 s; the last answer was\n{answer}").into());
+        }
+        process.alive()?;
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn subscriber_path(user: &str) -> String {
     format!("/v1/subscribers/{user}%40ims.example")
 }

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use crate::{
     Outcome,
-    all_in_one::AllInOne,
+    all_in_one::{AllInOne, SIP},
     baresip::{self, Baresip, Media},
     sipp::{self, CALLER, MESSAGE, Transport},
 };
@@ -27,9 +27,9 @@ fn sipp_calls_sipp(transport: Transport, folder: &Path) -> Outcome {
     let mut core = AllInOne::start("core", &[], folder)?;
     let alice = core.demo_password("alice")?;
     let bob = core.demo_password("bob")?;
-    let called = sipp::Phone { user: "bob", password: &bob, transport, port: 5070, folder };
+    let called = sipp::Phone { user: "bob", password: &bob, transport, server: SIP, port: 5070, folder };
     let _called = called.answers(Duration::ZERO)?;
-    let caller = sipp::Phone { user: "alice", password: &alice, transport, port: 5072, folder };
+    let caller = sipp::Phone { user: "alice", password: &alice, transport, server: SIP, port: 5072, folder };
     // The first run of the scenario registers, each that follows is a call.
     caller.run(CALLER, "bob", 1 + CALLS)
 }
@@ -83,7 +83,8 @@ pub(crate) fn message_arrives(folder: &Path) -> Outcome {
     let alice = core.demo_password("alice")?;
     let mut bob = baresip_phone("bob", &core.demo_password("bob")?, 1, folder)?;
     registered(&mut bob)?;
-    let sender = sipp::Phone { user: "alice", password: &alice, transport: Transport::Udp, port: 5072, folder };
+    let sender =
+        sipp::Phone { user: "alice", password: &alice, transport: Transport::Udp, server: SIP, port: 5072, folder };
     sender.run(MESSAGE, "bob", 1)?;
     bob.prints("supper at eight", Duration::from_secs(5))?;
     Ok(())

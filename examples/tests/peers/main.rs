@@ -8,6 +8,10 @@
 mod all_in_one;
 mod baresip;
 mod calls;
+mod capture;
+mod freediameter;
+mod hss;
+mod kamailio;
 mod namespace;
 mod operation;
 mod process;
@@ -43,6 +47,17 @@ const TESTS: &[Test] = &[
     Test { name: "wrong_password_gets_403", peers: &["sipp", "baresip"], run: registration::wrong_password },
     Test { name: "kill_with_data_keeps_subscribers", peers: &["sipp"], run: registration::kill_with_data },
     Test { name: "kill_without_data_keeps_nothing", peers: &["sipp"], run: registration::kill_without_data },
+    Test { name: "a_core_with_an_hss_elsewhere", peers: &["sipp"], run: hss::a_core_with_an_hss_elsewhere },
+    Test {
+        name: "cx_through_a_relay",
+        peers: &["freeDiameterd", "openssl", "dumpcap", "tshark"],
+        run: freediameter::cx_through_a_relay,
+    },
+    Test {
+        name: "kamailio_registers_phones",
+        peers: &["kamailio", "sipp", "dumpcap", "tshark"],
+        run: hss::kamailio_registers_phones,
+    },
     Test { name: "sigterm_drains", peers: &["sipp"], run: operation::sigterm_drains },
     Test { name: "taken_port_is_named", peers: &[], run: operation::taken_port },
     Test { name: "bad_settings_are_named", peers: &[], run: operation::bad_settings },
@@ -58,8 +73,14 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
+/// The first of these that is not there as it is needed.
+fn missing(peers: &[&'static str]) -> Option<&'static str> {
+    let absent = peers.iter().copied().find(|peer| !on_path(peer));
+    absent.or_else(|| peers.contains(&"kamailio").then(kamailio::missing)?)
+}
+
 fn run_outside(test: &Test, required: bool) -> Result<Completion, Failed> {
-    let missing = namespace::missing().or_else(|| test.peers.iter().copied().find(|peer| !on_path(peer)));
+    let missing = namespace::missing().or_else(|| missing(test.peers));
     match missing {
         Some(what) if required => Err(format!("{what} is missing, and IMSCORE_REQUIRE_PEERS is set").into()),
         Some(what) => Ok(Completion::ignored_with(format!("{what} is missing"))),

@@ -13,9 +13,9 @@ pub(crate) fn sigterm_drains(folder: &Path) -> Outcome {
     let mut core = AllInOne::start("core", &[], folder)?;
     let alice = core.demo_password("alice")?;
     let bob = core.demo_password("bob")?;
-    let called = Phone { user: "bob", password: &bob, transport: Transport::Udp, port: 5070, folder };
+    let called = Phone { user: "bob", password: &bob, transport: Transport::Udp, server: SIP, port: 5070, folder };
     let mut called = called.answers(Duration::from_secs(2))?;
-    let caller = Phone { user: "alice", password: &alice, transport: Transport::Udp, port: 5072, folder };
+    let caller = Phone { user: "alice", password: &alice, transport: Transport::Udp, server: SIP, port: 5072, folder };
     let mut calling = caller.begin(CALLER, "bob", 2)?;
 
     // A call that rings when the core is told to go is still answered, and can be ended.

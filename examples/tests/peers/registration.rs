@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use crate::{
     Outcome,
-    all_in_one::AllInOne,
+    all_in_one::{AllInOne, SIP},
     calls::baresip_phone,
     sipp::{NOBODY_HOME, Phone, REFUSED, REGISTERED, STRANGER, Transport},
 };
@@ -12,7 +12,8 @@ use crate::{
 pub(crate) fn wrong_password(folder: &Path) -> Outcome {
     let mut core = AllInOne::start("core", &[], folder)?;
     let alice = core.demo_password("alice")?;
-    let phone = Phone { user: "alice", password: "not-hers", transport: Transport::Udp, port: 5072, folder };
+    let phone =
+        Phone { user: "alice", password: "not-hers", transport: Transport::Udp, server: SIP, port: 5072, folder };
     phone.run(REFUSED, "", 1)?;
     // The same user with the right one, so that it is the password which was refused.
     Phone { password: &alice, ..phone }.run(REGISTERED, "", 1)?;
@@ -55,11 +56,11 @@ const CAROL: &str = "in-the-choir";
 const DAVE: &str = "on-the-roof";
 
 fn carol(folder: &Path) -> Phone<'_> {
-    Phone { user: "carol", password: CAROL, transport: Transport::Udp, port: 5074, folder }
+    Phone { user: "carol", password: CAROL, transport: Transport::Udp, server: SIP, port: 5074, folder }
 }
 
 fn dave(folder: &Path) -> Phone<'_> {
-    Phone { user: "dave", password: DAVE, transport: Transport::Udp, port: 5076, folder }
+    Phone { user: "dave", password: DAVE, transport: Transport::Udp, server: SIP, port: 5076, folder }
 }
 
 /// Two subscribers are provisioned and registered; then `kill -9` and a new start.

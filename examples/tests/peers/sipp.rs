@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
-use crate::{Outcome, all_in_one::SIP, process::Process};
+use crate::{Outcome, process::Process};
 
 /// A scenario's name and text.
 #[derive(Clone, Copy)]
@@ -36,8 +36,11 @@ pub(crate) enum Transport {
 #[derive(Clone, Copy)]
 pub(crate) struct Phone<'a> {
     pub(crate) user: &'a str,
+    /// What stands behind `password=` in sipp's `[authentication]`.
     pub(crate) password: &'a str,
     pub(crate) transport: Transport,
+    /// Where it sends everything: address and port.
+    pub(crate) server: &'a str,
     /// Its port on 127.0.0.1.
     pub(crate) port: u16,
     pub(crate) folder: &'a Path,
@@ -81,7 +84,7 @@ impl Phone<'_> {
         };
         let errors = format!("sipp-{user}-{}-errors.log", scenario.0);
         let mut sipp = Command::new("sipp");
-        sipp.arg(SIP)
+        sipp.arg(self.server)
             .args(["-nostdin", "-default_behaviors", "abortunexp", "-i", "127.0.0.1", "-t", transport])
             .args(["-p", &self.port.to_string(), "-sf", &self.write(scenario)?, "-inf", &fields])
             .args(["-recv_timeout", "20000", "-trace_err", "-error_file", &errors]);

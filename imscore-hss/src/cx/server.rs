@@ -55,7 +55,7 @@ async fn user_authorization<H: HssCache + ?Sized>(hss: &H, of: &Message, origin:
             }
         }
         Ok(UserAuthorization::Capabilities(wanted)) => {
-            command.capabilities = Some(capabilities(wanted));
+            command.capabilities = capabilities(wanted);
             match question.kind {
                 AuthorizationType::RegistrationAndCapabilities => Outcome::SUCCESS,
                 AuthorizationType::Registration | AuthorizationType::Deregistration => {
@@ -83,7 +83,7 @@ async fn location_info<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &Ori
             Outcome::SUCCESS
         }
         Ok(LocationInfo::Capabilities(wanted)) => {
-            command.capabilities = Some(capabilities(wanted));
+            command.capabilities = capabilities(wanted);
             match question.capabilities {
                 true => Outcome::SUCCESS,
                 false => Outcome::Cx(super::CxResult::UNREGISTERED_SERVICE),
@@ -104,12 +104,8 @@ async fn multimedia_auth<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &O
     );
     question.count = asked.count;
     let scheme = match asked.item.scheme {
-        None | Some(scheme::UNKNOWN) => Ok(AuthScheme::Unknown),
-        Some(scheme::DIGEST) => Ok(AuthScheme::Digest),
-        Some(scheme::AKA) => Ok(AuthScheme::Aka),
-        Some(scheme::NASS_BUNDLED) => Ok(AuthScheme::NassBundled),
-        Some(scheme::EARLY_IMS) => Ok(AuthScheme::EarlyIms),
-        Some(_) => Err(HssError::SchemeNotSupported),
+        None => Ok(AuthScheme::Unknown),
+        Some(named) => scheme_of(named).ok_or(HssError::SchemeNotSupported),
     };
     let answer = match (scheme, asked.item.authorization.map(resynchronisation)) {
         (Err(error), _) => Err(error),
@@ -146,6 +142,18 @@ async fn multimedia_auth<H: HssCache + ?Sized>(hss: &H, of: &Message, origin: &O
         Err(error) => Outcome::from(error),
     };
     encode(of.header(), &request.head, outcome, origin, command)
+}
+
+/// The scheme of that name (TS 29.229 §6.3.9), in whatever case: some write `unknown`.
+fn scheme_of(name: &str) -> Option<AuthScheme> {
+    let schemes = [
+        (scheme::UNKNOWN, AuthScheme::Unknown),
+        (scheme::DIGEST, AuthScheme::Digest),
+        (scheme::AKA, AuthScheme::Aka),
+        (scheme::NASS_BUNDLED, AuthScheme::NassBundled),
+        (scheme::EARLY_IMS, AuthScheme::EarlyIms),
+    ];
+    schemes.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, scheme)| scheme)
 }
 
 /// RAND and AUTS (TS 29.228 table 6.3.2).
@@ -237,12 +245,15 @@ pub(super) fn encode<'a, C: Command<'a>>(
     answer.encode(to).map_err(|TooLong { .. }| Fault::new(ResultCode::UNABLE_TO_COMPLY, "the answer is too long"))
 }
 
-fn capabilities(of: &Capabilities) -> ServerCapabilities<'_> {
-    ServerCapabilities {
+/// None where every S-CSCF will do: a group without members is taken for no AVP at all by some peers, and the whole answer
+/// with it.
+fn capabilities(of: &Capabilities) -> Option<ServerCapabilities<'_>> {
+    let is_empty = of.mandatory.is_empty() && of.optional.is_empty() && of.server_names.is_empty();
+    (!is_empty).then(|| ServerCapabilities {
         mandatory: of.mandatory.clone(),
         optional: of.optional.clone(),
         server_names: of.server_names.iter().map(ServerName::as_str).collect(),
-    }
+    })
 }
 
 pub(super) fn charging_information(of: &ChargingAddresses) -> ChargingInformation<'_> {
@@ -534,5 +545,29 @@ mod tests {
         check("a", "http://a", "n", &avp::PUBLIC_IDENTITY);
         check("a", "sip:a@ims.example", "", &avp::VISITED_NETWORK_IDENTIFIER);
         check("a", "sip:a@ims.example", "n\r\n", &avp::VISITED_NETWORK_IDENTIFIER);
+    }
+    /// What other stacks need: no group without members, and schemes in whatever case (TS 29.228 tables 6.1.1.2, 6.3.2).
+    #[test]
+    fn what_others_stumble_over() {
+        let asker = Asker::new(Origin::new("icscf", "ims.example"), "ims.example");
+        let private: PrivateIdentity = "alice@ims.example".parse().unwrap();
+        let public: PublicIdentity = "sip:alice@ims.example".parse().unwrap();
+        let digest = DigestCredentials::from_password(&private, "ims.example", "secret").unwrap();
+        let alice = Subscription::new(private.clone(), [public.clone()], Credentials::Digest(digest)).unwrap();
+        let hss = Hss::with_subscribers([alice], [0; 32]).unwrap();
+        let request = Authorize::new(private, public, "ims.example".parse().unwrap());
+        let request = asker.user_authorization(SESSION, &request).unwrap();
+        let answered = Message::parse(block_on(answer(&hss, &request, &Origin::new("hss", "ims.example")))).unwrap();
+        assert!(answered.find(&avp::SERVER_CAPABILITIES).is_none(), "{answered:?}");
+        let any = UserAuthorization::Capabilities(Capabilities::default());
+        assert_eq!(question::user_authorization(&answered), Ok(any));
+        for (name, expected) in [
+            ("unknown", Some(AuthScheme::Unknown)),
+            ("DIGEST-AKAV1-MD5", Some(AuthScheme::Aka)),
+            ("SIP Digest", Some(AuthScheme::Digest)),
+            ("Digest", None),
+        ] {
+            assert_eq!(scheme_of(name), expected, "{name}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::avp::{Avp, VENDOR};
-use super::dictionary::{self, Definition, IETF, Key};
+use super::dictionary::{self, Definition, IETF, Key, Kind};
 use super::result_code::ResultCode;
 use super::write::Writer;
 
@@ -128,10 +128,12 @@ fn shown(avp: &Avp<'_>) -> Vec<u8> {
 
 /// An AVP of this identity with the least data of its type, all zeros.
 fn example(key: Key, flags: u8) -> Vec<u8> {
-    let definition = dictionary::find((key.0 >> 32) as u32, key.0 as u32);
+    // A family without its address is cut short, to those who read the example: IPv4 is the shortest.
+    let least = |definition: &Definition| if definition.kind == Kind::Address { 6 } else { definition.least };
+    let length = dictionary::find((key.0 >> 32) as u32, key.0 as u32).map_or(0, least);
     let mut out = Writer::bare();
     out.head(key, flags);
-    out.bytes(&[0; 16][..definition.map_or(0, |definition| definition.least.min(16))]);
+    out.bytes(&[0; 16][..length.min(16)]);
     out.into_bare()
 }
 
@@ -152,7 +154,9 @@ impl std::error::Error for Fault {}
 #[cfg(test)]
 mod tests {
     use super::super::Avps;
-    use super::super::dictionary::{CONFIDENTIALITY_KEY, PUBLIC_IDENTITY, SIP_AUTH_DATA_ITEM, UAR_FLAGS};
+    use super::super::dictionary::{
+        CONFIDENTIALITY_KEY, HOST_IP_ADDRESS, PUBLIC_IDENTITY, SIP_AUTH_DATA_ITEM, UAR_FLAGS,
+    };
     use super::*;
 
     const SHORT: &[u8] = &[0, 0, 0, 1, 0x40, 0, 0, 9, b'a', 0, 0, 0];
@@ -169,6 +173,7 @@ mod tests {
         assert_eq!(failed(&UAR_FLAGS), [0, 0, 2, 125, 0x80, 0, 0, 16, 0, 0, 0x28, 0xaf, 0, 0, 0, 0]);
         assert_eq!(failed(&SIP_AUTH_DATA_ITEM), [0, 0, 2, 100, 0xc0, 0, 0, 12, 0, 0, 0x28, 0xaf]);
         assert_eq!(failed(&CONFIDENTIALITY_KEY).len(), 28);
+        assert_eq!(failed(&HOST_IP_ADDRESS), [0, 0, 1, 1, 0x40, 0, 0, 14, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Fault::missing(&UAR_FLAGS).to_string(), "UAR-Flags: missing (DIAMETER_MISSING_AVP)");
     }
 
