@@ -198,8 +198,8 @@ fn refused_nonce(credentials: &Authorization) -> Option<String> {
 /// The algorithms that are offered and that the user has a secret for, with it.
 fn secrets_of(credentials: &DigestCredentials, offered: &[Algorithm]) -> Secrets {
     let secret = |offered: &Algorithm| {
-        let ha1 = credentials.ha1.iter().find(|ha1| ha1.algorithm().as_str() == offered.as_str())?;
-        Some((*offered, ha1.as_hex().into()))
+        let ha1 = credentials.hashes().find(|ha1| ha1.algorithm().as_str() == offered.as_str())?;
+        Some((*offered, ha1.to_hex().as_str().into()))
     };
     offered.iter().filter_map(secret).collect()
 }

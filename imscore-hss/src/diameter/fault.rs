@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(failed(&UAR_FLAGS), [0, 0, 2, 125, 0x80, 0, 0, 16, 0, 0, 0x28, 0xaf, 0, 0, 0, 0]);
         assert_eq!(failed(&SIP_AUTH_DATA_ITEM), [0, 0, 2, 100, 0xc0, 0, 0, 12, 0, 0, 0x28, 0xaf]);
         assert_eq!(failed(&CONFIDENTIALITY_KEY).len(), 28);
-        assert_eq!(failed(&HOST_IP_ADDRESS), [0, 0, 1, 1, 0x40, 0, 0, 14, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(failed(&HOST_IP_ADDRESS), [0, 0, 1, 1, 0x40, 0, 0, 14, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Fault::missing(&UAR_FLAGS).to_string(), "UAR-Flags: missing (DIAMETER_MISSING_AVP)");
     }
 
