@@ -33,8 +33,8 @@ fn ladder() -> (Ladder, Arc<FaultyHss<Hss>>) {
 
 /// The challenge that reached the phone last, held to what a phone may have of it (I13).
 fn challenge(ladder: &mut Ladder) -> WwwAuthenticate {
-    let sent = ladder.network().trace().sent().filter(|sent| sent.to.address.to_string() == "192.0.2.3:5060");
-    let bytes = sent.last().unwrap().bytes.clone();
+    let mut sent = ladder.network().trace().sent().filter(|sent| sent.to.address.to_string() == "192.0.2.3:5060");
+    let bytes = sent.next_back().unwrap().bytes.clone();
     let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
     assert!(!text.contains("ck=") && !text.contains("ik="), "{text}");
     let Message::Response(response) = Message::parse(bytes).unwrap() else { panic!("a response") };
