@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use imscore_cscf::Drain;
+use imscore_hss::ScscfNodes;
 use imscore_hss::tokio::{Diameter, serve_cx};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -44,7 +45,7 @@ impl Running {
         let serving = tokio::spawn(serve_cx(diameter.clone(), requests, hss.clone(), hss.scscf_nodes()));
         let drain = Drain::default();
         let operations = Operations {
-            metrics: Arc::new(Metrics::default()),
+            metrics: Arc::new(metrics(hss.scscf_nodes())),
             diameter: Some(diameter.clone()),
             drain: drain.clone(),
         };
@@ -102,4 +103,11 @@ impl Running {
         lines.push("Ctrl-C ends it.".to_owned());
         lines.join("\n") + "\n"
     }
+}
+
+fn metrics(scscfs: ScscfNodes) -> Metrics {
+    Metrics::default().with(move |page| {
+        let help = "Registration-Terminations and Push-Profiles that did not reach their S-CSCF.";
+        page.counter("imscore_hss_announcements_lost_total", help, &[], scscfs.lost());
+    })
 }

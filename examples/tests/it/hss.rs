@@ -143,6 +143,19 @@ async fn an_operators_decision_reaches_the_scscf_also_after_a_restart() {
         panic!("a termination")
     };
     assert_eq!((end.private_identity.as_str(), end.reason), ("alice@ims.example", TerminationReason::ServerChange));
+    // Nobody hears of the next one.
+    let lost = async || ask("GET /metrics".into(), "").await.contains("\nimscore_hss_announcements_lost_total 1\n");
+    assert!(!lost().await, "all were heard");
+    cx.server_assignment(&request).await.unwrap();
+    node.stop().await;
+    ask(format!("DELETE {registration}"), "").await;
+    timeout(SOON, async {
+        while !lost().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
     for (request, status) in [
         (format!("GET {registration}"), 404),
         (format!("DELETE {registration}"), 404),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::diameter::Origin;
@@ -61,11 +62,12 @@ pub struct ScscfNodes {
     nodes: Arc<Mutex<BTreeMap<ServerName, Origin>>>,
     /// Where they are kept; nowhere by default.
     store: Option<Arc<dyn SubscriberStore>>,
+    lost: Arc<AtomicU64>,
 }
 
 impl ScscfNodes {
     pub(super) fn new(kept: Vec<(ServerName, Origin)>, store: Arc<dyn SubscriberStore>) -> ScscfNodes {
-        ScscfNodes { nodes: Arc::new(Mutex::new(kept.into_iter().collect())), store: Some(store) }
+        ScscfNodes { nodes: Arc::new(Mutex::new(kept.into_iter().collect())), store: Some(store), lost: Arc::default() }
     }
 
     /// The node of an S-CSCF, where it has ever asked.
@@ -92,11 +94,25 @@ impl ScscfNodes {
             None => Ok(()),
         }
     }
+
+    /// Announcements, of those that `tokio::serve_cx` carries, that did not reach their S-CSCF: it has
+    /// never asked, is not connected, or has not answered. Nobody says them again.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for ScscfNodes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScscfNodes").field("nodes", &*lock(&self.nodes)).finish_non_exhaustive()
+        f.debug_struct("ScscfNodes")
+            .field("nodes", &*lock(&self.nodes))
+            .field("lost", &self.lost())
+            .finish_non_exhaustive()
     }
 }
 

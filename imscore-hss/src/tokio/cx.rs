@@ -26,9 +26,9 @@ use crate::diameter::{CommandCode, Message, Origin};
 use crate::peer::{NoPeer, Obstacle, SendError};
 use crate::state::{Clock, MemoryState, StateStore};
 use crate::{
-    AssignmentType, HssCache, HssError, HssEventSource, HssEvents, LocationInfo, LocationInfoRequest, MultimediaAuth,
-    MultimediaAuthRequest, ProfileCache, ProfileTimes, ScscfNodes, ServerAssignment, ServerAssignmentRequest,
-    ServerName, UserAuthorization, UserAuthorizationRequest, lock,
+    AssignmentType, HssCache, HssError, HssEvent, HssEventSource, HssEvents, LocationInfo, LocationInfoRequest,
+    MultimediaAuth, MultimediaAuthRequest, ProfileCache, ProfileTimes, ScscfNodes, ServerAssignment,
+    ServerAssignmentRequest, ServerName, UserAuthorization, UserAuthorizationRequest, lock,
 };
 
 /// Requests that are worked on at once.
@@ -310,12 +310,40 @@ async fn learn(scscfs: &ScscfNodes, request: &Message) {
 async fn tell(node: Diameter, mut events: HssEvents, scscfs: ScscfNodes) {
     let sessions = Sessions::new(&node.origin().host);
     while let Some(event) = events.next().await {
-        let Some(Origin { host, realm }) = scscfs.get(event.server_name()) else { continue };
-        let request = announcement::announce(&event, &sessions.next(), node.origin(), (&host, &realm));
-        let Some(request) = request.ok().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
-        let node = node.clone();
-        ::tokio::spawn(async move { node.ask(request, Duration::from_secs(10)).await });
+        let Some(to) = scscfs.get(event.server_name()) else {
+            lost(&scscfs, &event, &"it has never asked");
+            continue;
+        };
+        let request = announcement::announce(&event, &sessions.next(), node.origin(), (&to.host, &to.realm));
+        let request = match request.map(Message::parse) {
+            Ok(Ok(request)) => request,
+            Ok(Err(error)) => {
+                lost(&scscfs, &event, &error);
+                continue;
+            }
+            Err(error) => {
+                lost(&scscfs, &event, &error);
+                continue;
+            }
+        };
+        let (node, scscfs) = (node.clone(), scscfs.clone());
+        ::tokio::spawn(async move {
+            if let Err(error) = node.ask(request, Duration::from_secs(10)).await {
+                lost(&scscfs, &event, &error);
+            }
+        });
     }
+}
+
+/// Names the S-CSCF, and no user.
+fn lost(scscfs: &ScscfNodes, event: &HssEvent, why: &dyn fmt::Display) {
+    scscfs.lose();
+    let command = match event {
+        HssEvent::RegistrationTermination(_) => "Registration-Termination",
+        HssEvent::PushProfile(_) => "Push-Profile",
+    };
+    let scscf = event.server_name();
+    tracing::warn!("a {command} did not reach {scscf}: {why}; what it keeps of the user is out of date until it asks");
 }
 
 /// Session-Ids that are unique over restarts: name, time of the start, a number (RFC 6733 §8.8).

@@ -77,6 +77,42 @@ async fn registration_over_the_wire() {
     assert_eq!(cx.location_info(&question).await, Err(HssError::Unknown));
 }
 
+/// A termination or a push whose S-CSCF has never asked, or is no longer connected, is counted.
+#[::tokio::test]
+async fn announcements_that_nobody_hears_are_counted() {
+    let hss = Hss::with_subscribers([alice(&[])], [0; 32]).unwrap();
+    let (there, requests) = server(HSS, &[SCSCF]).await;
+    let nodes = ScscfNodes::default();
+    ::tokio::spawn(serve_cx(there.clone(), requests, hss.clone(), nodes.clone()));
+    let until_lost = async |count| {
+        soon(async {
+            while nodes.lost() < count {
+                ::tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert_eq!(nodes.lost(), count);
+    };
+    let (here, requests) = client(SCSCF, &[(HSS, &there)]).await;
+    let cx = CxHss::new(here.clone(), requests, CxSettings::new("ims.example", scscf()));
+    let mut events = cx.events();
+    // Registered at an S-CSCF that has asked nothing yet.
+    let question = ServerAssignmentRequest::new(private(), public(), scscf(), AssignmentType::Registration);
+    hss.server_assignment(&question).await.unwrap();
+    hss.put(alice(&["tel:+12015550123"])).await.unwrap();
+    until_lost(1).await;
+
+    cx.server_assignment(&question).await.unwrap();
+    hss.put(alice(&["tel:+12015550124"])).await.unwrap();
+    let Some(HssEvent::PushProfile(_)) = soon(events.next()).await else { panic!("a push") };
+    assert_eq!(nodes.lost(), 1, "this one is heard");
+
+    here.stop().await;
+    soon(there.until_down(SCSCF)).await;
+    hss.delete(&private()).await.unwrap();
+    until_lost(2).await;
+}
+
 /// An HSS that counts how often it is told of a registration.
 struct Counting {
     hss: Hss,
