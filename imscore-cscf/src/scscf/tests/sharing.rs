@@ -1,7 +1,7 @@
 //! Phones with private identities of their own and one public identity: what the HSS is told of each.
 
 use imscore_hss::testing::{Command, Fault};
-use imscore_hss::{HssError, Provision};
+use imscore_hss::{HssCache, HssError, Provision, TerminationReason};
 
 use super::*;
 
@@ -126,4 +126,34 @@ fn of_two_who_run_out_each_is_told() {
     assert_eq!(told, [timeout("alice"), timeout("alice"), timeout("tablet")]);
     bench.pass(Duration::from_secs(90_000));
     assert_eq!(bench.store.inner.len(), 0);
+}
+
+/// TS 29.228 §6.1.3: whom the HSS names is gone, and nobody else; the HSS need not be told what it has said.
+#[test]
+fn the_hss_names_whom_it_ends() {
+    let mut bench = Bench::with_a_tablet();
+    bench.registered("alice", CONTACT);
+    bench.tablet(TABLET);
+    let hss = bench.hss.inner().clone();
+    let mut events = bench.hss.events();
+    let call = bench.trial.call("");
+    bench.trial.run(hss.delete(&"alice@ims.example".parse().unwrap())).unwrap();
+    let event = bench.trial.run(events.next()).unwrap();
+    bench.trial.run(bench.scscf.obey(&call, event));
+    assert_eq!(bench.users(), ["tablet@ims.example"]);
+
+    let mut bench = Bench::with_a_tablet();
+    bench.registered("alice", CONTACT);
+    bench.tablet(TABLET);
+    let hss = bench.hss.inner().clone();
+    let mut events = bench.hss.events();
+    let call = bench.trial.call("");
+    let identity = "tel:+12015550101".parse().unwrap();
+    bench.trial.run(hss.deregister(&identity, TerminationReason::Permanent)).unwrap();
+    let event = bench.trial.run(events.next()).unwrap();
+    bench.trial.run(bench.scscf.obey(&call, event));
+    assert_eq!(bench.users(), [""; 0]);
+    bench.pass(Duration::from_secs(90_000));
+    bench.check(&FIRST);
+    assert_eq!(bench.store.inner.len(), 0, "nothing is left behind");
 }
