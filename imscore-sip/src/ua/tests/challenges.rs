@@ -211,7 +211,7 @@ fn proxies_of_several_realms() {
     );
     stage.invite();
     stage.run(
-        "alice -> proxy  INVITE  Proxy-Authorization~='realm=\"ims.example\"'
+        "alice -> proxy  INVITE  Proxy-Authorization~='realm=\"ims.example\"' Proxy-Authorization!~=b.example
          |               Proxy-Authorization~=nc=00000003
          proxy -> alice  486
          alice -> proxy  ACK",
