@@ -131,7 +131,7 @@ pub use location::{AlertMsgError, Geolocation, GeolocationError, GeolocationRout
 pub use mime_version::MimeVersion;
 pub use name::{AsName, Name};
 pub use name_addr::NameAddr;
-pub(crate) use names::{Names, Places};
+pub(crate) use names::{Names, Seen};
 pub use network::{PAccessNetworkInfo, PChargingFunctionAddresses, PChargingVector, PVisitedNetworkId};
 pub(crate) use number::max_forwards as read_max_forwards;
 pub use number::{ContentLength, Expires, FlowTimer, MaxBreadth, MaxForwards, MinExpires, RSeq};

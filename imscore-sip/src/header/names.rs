@@ -34,58 +34,37 @@ impl Names {
     }
 }
 
-/// Where the lines of each name begin: a byte for each [`SLOTS`]th name, zero where no line has one of them.
+/// Which names the lines of a message have: a bit for each name, which a few others have too.
 #[derive(Clone, Copy)]
-pub(crate) struct Places([u8; SLOTS]);
+pub(crate) struct Seen {
+    /// Names that a line has or had.
+    any: u64,
+    /// Those that more than one line has or had.
+    repeated: u64,
+}
 
-/// Few enough to move a message cheaply, so many that the names of one message seldom meet.
-const SLOTS: usize = 64;
+impl Seen {
+    pub(crate) const NOTHING: Seen = Seen { any: 0, repeated: 0 };
 
-/// In a byte: more than one line has one of the names.
-const REPEATED: u8 = 0x80;
-
-/// In a byte, in place of one above the number of the first line: it is not known where that is.
-const SOMEWHERE: u8 = 0x7f;
-
-impl Places {
-    pub(crate) const NONE: Places = Places([0; SLOTS]);
-
-    /// The line of that number, the next one, has that name.
+    /// One more line has that name.
     #[inline]
-    pub(crate) fn note(&mut self, name: Name, line: usize) {
-        let place = &mut self.0[slot(name)];
-        *place = if *place == 0 { (line + 1).min(SOMEWHERE.into()) as u8 } else { *place | REPEATED };
+    pub(crate) fn note(&mut self, name: Name) {
+        let bit = 1 << (name.id() % 64);
+        self.repeated |= self.any & bit;
+        self.any |= bit;
     }
 
-    /// The lines have changed: what had one name may have another place, and `added` may have one more line.
-    pub(crate) fn forget(&mut self, added: Option<Name>) {
-        for place in &mut self.0 {
-            *place |= if *place == 0 { 0 } else { SOMEWHERE };
-        }
-        if let Some(name) = added {
-            self.note(name, SOMEWHERE.into());
-        }
-    }
-
-    /// The first line that may have that name; none before it has. `None`: there is none.
+    /// False where no line has that name.
     #[inline]
-    pub(crate) fn first(&self, name: Name) -> Option<usize> {
-        match self.0[slot(name)] & SOMEWHERE {
-            0 => None,
-            SOMEWHERE => Some(0),
-            place => Some(usize::from(place) - 1),
-        }
+    pub(crate) fn has(self, name: Name) -> bool {
+        self.any & (1 << (name.id() % 64)) != 0
     }
 
     /// False where no more than one line has that name.
     #[inline]
-    pub(crate) fn repeats(&self, name: Name) -> bool {
-        self.0[slot(name)] & REPEATED != 0
+    pub(crate) fn repeats(self, name: Name) -> bool {
+        self.repeated & (1 << (name.id() % 64)) != 0
     }
-}
-
-const fn slot(name: Name) -> usize {
-    name.id() as usize % SLOTS
 }
 
 const fn place(name: Name) -> (usize, u64) {
@@ -166,22 +145,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_begin_where_the_first_of_a_slot_is() {
+    fn names_that_share_a_bit() {
         let names: Vec<Name> = Name::every().collect();
-        let (one, same_slot, other) = (names[0], names[SLOTS], names[1]);
-        let mut places = Places::NONE;
-        assert_eq!((places.first(one), places.repeats(one)), (None, false));
-        places.note(one, 3);
-        assert_eq!((places.first(one), places.first(same_slot), places.first(other)), (Some(3), Some(3), None));
-        assert!(!places.repeats(one));
-        places.note(same_slot, 5);
-        assert_eq!((places.first(same_slot), places.repeats(one)), (Some(3), true));
-        places.note(other, 4_000);
-        assert_eq!((places.first(other), places.repeats(other)), (Some(0), false));
-        places.forget(None);
-        assert_eq!((places.first(one), places.first(other), places.first(names[2])), (Some(0), Some(0), None));
-        places.forget(Some(names[2]));
-        places.forget(Some(other));
-        assert_eq!((places.first(names[2]), places.repeats(names[2]), places.repeats(other)), (Some(0), false, true));
+        let (one, same_bit, other) = (names[0], names[64], names[1]);
+        let mut seen = Seen::NOTHING;
+        assert_eq!((seen.has(one), seen.repeats(one)), (false, false));
+        seen.note(one);
+        assert_eq!((seen.has(one), seen.has(same_bit), seen.has(other)), (true, true, false));
+        assert!(!seen.repeats(one));
+        seen.note(same_bit);
+        assert_eq!((seen.repeats(one), seen.repeats(same_bit), seen.repeats(other)), (true, true, false));
     }
 }

@@ -12,13 +12,13 @@ use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
 use smallvec::SmallVec;
 
-use crate::header::{AsName, Cause, HeaderError, Name, Places, TypedHeader};
+use crate::header::{AsName, Cause, HeaderError, Name, Seen, TypedHeader};
 use crate::parse::list;
 use crate::parse::part::Part;
 use crate::transport::Transport;
 
 /// Header lines that an index holds without an allocation of its own.
-pub const INLINE_LINES: usize = 44;
+pub const INLINE_LINES: usize = 48;
 
 pub(crate) type Lines = SmallVec<[Line; INLINE_LINES]>;
 
@@ -43,8 +43,8 @@ pub(crate) type Lines = SmallVec<[Line; INLINE_LINES]>;
 pub struct Headers {
     pub(super) bytes: Bytes,
     lines: Lines,
-    /// Where the names are.
-    places: Places,
+    /// Which names they have.
+    seen: Seen,
     /// Text of the lines that were added or rewritten since; the buffer that the message is written into.
     added: Vec<u8>,
     pub(super) replaced: Option<Box<Replaced>>,
@@ -121,8 +121,8 @@ fn unpack([a, b, c]: [u8; 3]) -> usize {
 
 impl Headers {
     /// Headers in those bytes.
-    pub(super) fn of(bytes: Bytes, lines: Lines, places: Places) -> Headers {
-        Headers { bytes, lines, places, added: Vec::new(), replaced: None }
+    pub(super) fn of(bytes: Bytes, lines: Lines, seen: Seen) -> Headers {
+        Headers { bytes, lines, seen, added: Vec::new(), replaced: None }
     }
 
     /// The first value of a header.
@@ -185,9 +185,8 @@ impl Headers {
     /// The lines of that name in order. Of most names there is one, behind which nothing is looked at.
     #[inline]
     fn lines_of(&self, name: Name) -> impl Iterator<Item = Line> {
-        let first = self.places.first(name).unwrap_or(self.lines.len());
-        let mut lines = self.lines.get(first..).unwrap_or_default().iter();
-        let repeats = self.places.repeats(name);
+        let lines = if self.seen.has(name) { &self.lines[..] } else { &[] };
+        let (mut lines, repeats) = (lines.iter(), self.seen.repeats(name));
         std::iter::from_fn(move || {
             let line = *lines.find(|line| line.name() == name)?;
             if !repeats {
@@ -285,7 +284,6 @@ impl Headers {
             Some(rest) => self.lines[at] = self.move_text(line, rest.range()),
             None => {
                 self.lines.remove(at);
-                self.places.forget(None);
             }
         }
         true
@@ -307,14 +305,12 @@ impl Headers {
         let mut lines = std::mem::take(&mut self.lines);
         lines.retain(|line| !wanted.is(self, *line));
         self.lines = lines;
-        self.places.forget(None);
         before - self.lines.len()
     }
 
     /// Takes all lines of any of these names away.
     pub fn remove_all(&mut self, names: &[Name]) {
         self.lines.retain(|line| !names.contains(&line.name()));
-        self.places.forget(None);
     }
 
     /// Keeps, of the values of a list header, those for which `keep` says so. Lines that lose nothing stay as
@@ -333,7 +329,6 @@ impl Headers {
             if kept.is_empty() {
                 at -= 1;
                 self.lines.remove(at);
-                self.places.forget(None);
             } else if kept.len() < found.len() {
                 self.lines[at - 1] = self.add_bytes(H::NAME.as_str(), H::NAME, &kept.join(&b", "[..]));
             }
@@ -365,8 +360,10 @@ impl Headers {
     }
 
     fn position(&self, name: Name) -> Option<usize> {
-        let first = self.places.first(name)?;
-        self.lines.get(first..)?.iter().position(|line| line.name() == name).map(|at| first + at)
+        if !self.seen.has(name) {
+            return None;
+        }
+        self.lines.iter().position(|line| line.name() == name)
     }
 
     /// The value of a line, trimmed.
@@ -447,7 +444,7 @@ impl Headers {
         let len = self.added.len() - start;
         let mut line = Line::new(name, start, spelling.len() + 2, len).expect("a header block is below 16 MiB");
         line.name |= ADDED;
-        self.places.forget(Some(name));
+        self.seen.note(name);
         line
     }
 

@@ -33,7 +33,7 @@ pub use response::Response;
 pub use salvage::salvage_reply;
 pub use status::StatusCode;
 
-use crate::header::Places;
+use crate::header::Seen;
 use crate::parse::{Fault, Limits, ParseError, Scan, StartLine, scan};
 
 /// A request or a response.
@@ -76,7 +76,7 @@ impl Message {
         if bytes.len() > limits.message {
             return Err(ParseError { offset: blank + limits.message, fault: Fault::TooLarge });
         }
-        let Scan { start, lines, places, body, content_length } = scan(&bytes, limits)?;
+        let Scan { start, lines, seen, body, content_length } = scan(&bytes, limits)?;
         let end = match content_length {
             Some(length) if length > bytes.len() - body => {
                 return Err(ParseError { offset: blank + body, fault: Fault::ContentLength });
@@ -85,7 +85,7 @@ impl Message {
             None => bytes.len(),
         };
         let body = Span { start: body as u32, end: end as u32 };
-        let headers = Headers::of(bytes, lines, places);
+        let headers = Headers::of(bytes, lines, seen);
         Ok(match start {
             StartLine::Request { method, target } => Message::Request(Request::received(headers, method, target, body)),
             StartLine::Response { status, reason } => {
@@ -129,7 +129,7 @@ impl Message {
 impl Headers {
     /// Headers of a message that is built here: none yet.
     fn built(start_line: String) -> Headers {
-        Headers::of(start_line.into(), Lines::new(), Places::NONE)
+        Headers::of(start_line.into(), Lines::new(), Seen::NOTHING)
     }
 
     fn body(&self, received: Span) -> Bytes {

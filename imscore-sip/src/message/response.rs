@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::{Headers, Line, Lines, Span, StatusCode};
-use crate::header::{Name, Places, TypedHeader};
+use crate::header::{Name, Seen, TypedHeader};
 
 /// A response: its status line, its headers, its body.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ impl Response {
         let reason = (12, bytes.len() as u16);
         bytes.extend_from_slice(b"\r\n");
         let mut lines = Lines::new();
-        let mut places = Places::NONE;
+        let mut seen = Seen::NOTHING;
         let mut put = |name: Name, value: &[u8], folded: bool| {
             let start = bytes.len();
             bytes.extend_from_slice(name.as_str().as_bytes());
@@ -47,7 +47,7 @@ impl Response {
             bytes.extend_from_slice(b"\r\n");
             let line = Line::new(name, start, name.as_str().len() + 2, bytes.len() - start);
             if let Some(line) = line {
-                places.note(name, lines.len());
+                seen.note(name);
                 lines.push(line.folded(folded.into()));
             }
         };
@@ -58,7 +58,7 @@ impl Response {
         }
         put(Name::CONTENT_LENGTH, b"0", false);
         let end = bytes.len() as u32;
-        let headers = Headers::of(bytes.into(), lines, places);
+        let headers = Headers::of(bytes.into(), lines, seen);
         Response { headers, status, reason, body: Span { start: end, end } }
     }
 

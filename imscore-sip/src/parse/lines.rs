@@ -5,15 +5,15 @@ use smallvec::SmallVec;
 
 use super::class::Class;
 use super::{Fault, Limits, ParseError};
-use crate::header::{Name, Places};
+use crate::header::{Name, Seen};
 use crate::message::{Line, Lines};
 
 /// Where the parts of a message are.
 pub(crate) struct Scan {
     pub(crate) start: StartLine,
     pub(crate) lines: Lines,
-    /// Where each name is.
-    pub(crate) places: Places,
+    /// Which names they have.
+    pub(crate) seen: Seen,
     /// The first byte behind the empty line.
     pub(crate) body: usize,
     /// The value of Content-Length, where there is one.
@@ -39,7 +39,7 @@ pub(crate) fn scan(bytes: &[u8], limits: &Limits) -> Result<Scan, ParseError> {
     };
     let start = start_line(&window[..at], limits)?;
     let mut lines: Lines = SmallVec::new();
-    let mut places = Places::NONE;
+    let mut seen = Seen::NOTHING;
     let mut content_length = None;
     let mut crlfs = 1;
     loop {
@@ -77,11 +77,11 @@ pub(crate) fn scan(bytes: &[u8], limits: &Limits) -> Result<Scan, ParseError> {
         let Some(line) = Line::new(name, begin, value, at - begin) else {
             return fail(begin, Fault::TooMany);
         };
-        places.note(name, lines.len());
+        seen.note(name);
         lines.push(line.folded(folds));
     }
     controls(&window[..at], crlfs)?;
-    Ok(Scan { start, lines, places, body: at, content_length })
+    Ok(Scan { start, lines, seen, body: at, content_length })
 }
 
 /// RFC 3261 §7.1, §7.2: exactly one space between the parts, nothing behind the last but CRLF.

@@ -1,4 +1,4 @@
-//! Reading a message takes no allocation up to 44 header lines, and one above (design decision 4 of ARCHITECTURE.md).
+//! Reading a message takes no allocation up to 48 header lines, and one above (design decision 4 of ARCHITECTURE.md).
 
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
