@@ -14,14 +14,14 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use imscore_benches::{
+    callgrind::{difference, total},
     cx,
-    growth::{GROWTHS, Growth, LARGER},
     messages::messages,
     parsers::{FORWARD, HTTPARSE, IMSCORE, LINES, Parser, TYPED},
 };
 
 /// Counts the instructions that SIP and Diameter messages take, and fails where they have grown by more than 3 % of what the base
-/// says, or where they grow faster than what is read.
+/// says.
 ///
 /// Needs valgrind, and rustc in the path to tell its version.
 #[derive(clap::Parser)]
@@ -34,17 +34,9 @@ struct Options {
     #[arg(long)]
     write: bool,
 
-    /// Count the growth alone
-    #[arg(long)]
-    growth: bool,
-
     /// What valgrind is to run, and how often
     #[arg(long, hide = true, num_args = 2, value_names = ["WORK", "TIMES"])]
     work: Option<Vec<String>>,
-
-    /// What valgrind is to run: reads an input of so many pieces so many times
-    #[arg(long, hide = true, num_args = 3, value_names = ["GROWTH", "PIECES", "TIMES"])]
-    read: Option<Vec<String>>,
 }
 
 /// Something that is counted; once is twelve messages.
@@ -76,9 +68,6 @@ const MESSAGES: usize = 12;
 /// What a ratio may grow by.
 const TOLERANCE: f64 = 0.03;
 
-/// How many times as much an input of [`LARGER`] times the size may take.
-const MOST: f64 = 12.0;
-
 /// By version of rustc and name of the work.
 type Base = BTreeMap<String, BTreeMap<String, f64>>;
 
@@ -87,14 +76,7 @@ fn main() -> anyhow::Result<()> {
     if let Some(work) = &options.work {
         return perform(&work[0], work[1].parse()?);
     }
-    if let Some(read) = &options.read {
-        return read_pieces(&read[0], read[1].parse()?, read[2].parse()?);
-    }
-    if !options.growth {
-        compare(&options)?;
-        println!();
-    }
-    grow()
+    compare(&options)
 }
 
 /// The ratios to httparse against those of the base.
@@ -138,26 +120,6 @@ fn compare(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Larger inputs against smaller ones.
-fn grow() -> anyhow::Result<()> {
-    println!("| {LARGER} times as much of | instructions | of the larger | ratio |");
-    println!("| --- | ---: | ---: | ---: |");
-    let mut fast = Vec::new();
-    for growth in GROWTHS {
-        let count = |pieces: usize| {
-            difference(2, 12, |times| total(&["--read", growth.name, &pieces.to_string(), &times.to_string()]))
-        };
-        let (small, large) = (count(growth.times)?, count(growth.times * LARGER)?);
-        let ratio = large / small;
-        println!("| {} × {} | {small:.0} | {large:.0} | {ratio:.1} |", growth.times, growth.name);
-        if ratio > MOST {
-            fast.push(growth.name);
-        }
-    }
-    anyhow::ensure!(fast.is_empty(), "{LARGER} times as much takes more than {MOST} times: {}", fast.join(", "));
-    Ok(())
-}
-
 fn read(base: &Path) -> anyhow::Result<Base> {
     match fs::read_to_string(base) {
         Ok(text) => toml::from_str(&text).with_context(|| base.display().to_string()),
@@ -175,26 +137,6 @@ fn rustc_version() -> anyhow::Result<String> {
 /// Instructions of one pass over twelve messages: what more passes take above fewer, so that start and end do not count.
 fn count(work: &str) -> anyhow::Result<f64> {
     difference(20, 120, |times| total(&["--work", work, &times.to_string()]))
-}
-
-fn difference(fewer: u32, more: u32, total: impl Fn(u32) -> anyhow::Result<f64>) -> anyhow::Result<f64> {
-    Ok((total(more)? - total(fewer)?) / f64::from(more - fewer))
-}
-
-/// Instructions of a run of this program with those flags.
-fn total(flags: &[&str]) -> anyhow::Result<f64> {
-    let folder = tempfile::tempdir()?;
-    let counts = folder.path().join("counts");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", &format!("--callgrind-out-file={}", counts.display())])
-        .arg(std::env::current_exe()?)
-        .args(flags)
-        .output()
-        .context("valgrind does not start; is it installed?")?;
-    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(&counts)?;
-    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).context("callgrind counted nothing")?;
-    Ok(total.trim().parse()?)
 }
 
 fn perform(name: &str, times: u32) -> anyhow::Result<()> {
@@ -222,15 +164,6 @@ fn perform(name: &str, times: u32) -> anyhow::Result<()> {
                 anyhow::ensure!((command.read)(black_box(&bytes)), "what was written is read");
             }
         }
-    }
-    Ok(())
-}
-
-fn read_pieces(name: &str, pieces: usize, times: u32) -> anyhow::Result<()> {
-    let growth: &Growth = GROWTHS.iter().find(|known| known.name == name).context("no such growth")?;
-    let input = growth.input(pieces);
-    for _ in 0..times {
-        (growth.read)(black_box(&input));
     }
     Ok(())
 }
