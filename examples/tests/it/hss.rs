@@ -11,8 +11,8 @@ use imscore_hss::peer::{self, PeerSettings};
 use imscore_hss::tokio::{CxHss, CxSettings, Diameter};
 use imscore_hss::vector::{AkaCredentials, Milenage, Usim, UsimAnswer};
 use imscore_hss::{
-    AssignmentType, HssCache, HssEvent, MultimediaAuth, MultimediaAuthRequest, ServerAssignmentRequest, ServerName,
-    TerminationReason,
+    AssignmentType, AuthScheme, HssCache, HssEvent, MultimediaAuth, MultimediaAuthRequest, Resynchronisation,
+    ServerAssignmentRequest, ServerName, TerminationReason,
 };
 use serde_json::json;
 use tokio::time::timeout;
@@ -72,6 +72,16 @@ async fn a_usim_that_was_provisioned_over_http_is_challenged_over_diameter() {
         panic!("a genuine challenge")
     };
     assert_eq!(res, vectors[0].xres);
+    // A card that is ahead says where it is, and the next vector is one that it takes (TS 33.102 §6.3.5).
+    let mut usim = usim.with_seq(9_000);
+    let UsimAnswer::SynchronisationFailure(auts) = usim.authenticate(&vectors[0].rand, &vectors[0].autn) else {
+        panic!("a card that is ahead")
+    };
+    let mut again = request.clone();
+    again.scheme = AuthScheme::Aka;
+    again.resynchronisation = Some(Resynchronisation { rand: vectors[0].rand, auts });
+    let MultimediaAuth::Aka(vectors) = cx.multimedia_auth(&again).await.unwrap() else { panic!("vectors") };
+    assert!(matches!(usim.authenticate(&vectors[0].rand, &vectors[0].autn), UsimAnswer::Response { .. }));
     let metrics = http(hss.http_address(), "GET /metrics", "").await;
     for line in ["imscore_diameter_peer_up{peer=\"scscf.ims.example\"} 1", "imscore_diameter_connections 1"] {
         assert!(metrics.contains(line), "{metrics}");
