@@ -49,6 +49,7 @@ mod registration;
 mod role;
 mod routing;
 pub mod scscf;
+pub mod services;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 #[cfg(test)]

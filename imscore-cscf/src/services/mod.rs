@@ -1,0 +1,32 @@
+//! Services of a user: which application servers its requests go by, and in which order (TS 24.229 §5.4.3.2, §5.4.3.3;
+//! TS 29.228 annexes B, C and F).
+//!
+//! A service profile is compiled once, [`Services::compile`]; then each [`Subject`], a request from or for the user, is
+//! held against it. After an application server has had the request and sent it back, maybe changed, the search goes on
+//! behind the criterion that it was found by.
+//!
+//! ```
+//! use imscore_cscf::services::{Services, Subject};
+//! use imscore_hss::{
+//!     ApplicationServer, Condition, InitialFilterCriteria, NormalForm, ServicePointTrigger, SessionCase, TriggerPoint,
+//! };
+//! use imscore_sip::{Method, Request};
+//!
+//! let calls = vec![ServicePointTrigger::new(0, Condition::Method("INVITE".into()))];
+//! let criteria = InitialFilterCriteria::new(0, ApplicationServer::new("sip:mmtel.ims.example"))
+//!     .with_trigger_point(TriggerPoint::new(NormalForm::Conjunctive, calls));
+//! let (services, left_out) = Services::compile([&criteria]);
+//! assert!(left_out.is_empty());
+//!
+//! let invite = Request::new(&Method::Invite, "sip:bob@ims.example");
+//! let subject = Subject::new(&invite, SessionCase::OriginatingRegistered);
+//! let (place, first) = services.next(0, &subject).expect("a server");
+//! assert_eq!(first.server().server_name, "sip:mmtel.ims.example");
+//! assert!(services.next(place + 1, &subject).is_none());
+//! ```
+
+mod criteria;
+mod pattern;
+
+pub use criteria::{CriteriaError, Criterion, Outcome, Services, Subject};
+pub use pattern::PatternError;
