@@ -40,6 +40,7 @@
 //! | links that lose, double and reorder | `tests/it/rough.rs` |
 
 mod ask;
+pub mod bgcf;
 mod call;
 pub mod icscf;
 mod identity;

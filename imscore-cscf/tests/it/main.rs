@@ -4,6 +4,7 @@
 
 mod aka;
 mod announcements;
+mod bgcf;
 mod core;
 mod faults;
 mod node;
