@@ -45,6 +45,8 @@ mod call;
 pub mod icscf;
 mod identity;
 mod node;
+pub mod numbers;
+mod pattern;
 pub mod pcscf;
 mod registration;
 mod role;

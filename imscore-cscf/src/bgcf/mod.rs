@@ -111,7 +111,7 @@ impl Role for Bgcf {
                 // Where no way is given, DNS may know one.
                 Uri::Sip(_) => Ok(Decision::forward(request)),
                 Uri::Tel(_) => Err(StatusCode::NOT_FOUND.into()),
-                _ => Err(StatusCode::UNSUPPORTED_URI_SCHEME.into()),
+                Uri::Other(_) => Err(StatusCode::UNSUPPORTED_URI_SCHEME.into()),
             };
         };
         let first = left.pop().ok_or(StatusCode::NOT_FOUND)?;

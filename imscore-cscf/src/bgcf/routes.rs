@@ -129,7 +129,7 @@ impl Routes {
         match uri {
             Uri::Tel(tel) => self.to_number(tel),
             Uri::Sip(sip) => number_of(sip).and_then(|tel| self.to_number(&tel)).or_else(|| self.to_domain(sip.host())),
-            _ => None,
+            Uri::Other(_) => None,
         }
     }
 

@@ -26,7 +26,6 @@
 //! ```
 
 mod criteria;
-mod pattern;
 
+pub use crate::pattern::PatternError;
 pub use criteria::{CriteriaError, Criterion, Outcome, Services, Subject};
-pub use pattern::PatternError;

@@ -1,9 +1,10 @@
-//! Regular expressions of a service profile: POSIX extended syntax (TS 29.228 annex F), compiled once, and matched in a
-//! time that is linear in the text, whatever the expression (D15).
+//! Regular expressions of others, in service profiles (TS 29.228 annex F) and in name servers (RFC 3402 §3.2): POSIX
+//! extended syntax, compiled once, and matched in a time that is linear in the text, whatever the expression (D15).
 
 use std::fmt;
+use std::ops::Range;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{Match, Regex, RegexBuilder};
 
 /// Bytes of an expression.
 const LONGEST: usize = 1_024;
@@ -42,32 +43,44 @@ pub enum PatternError {
 impl Pattern {
     /// An expression that matches anywhere in a text, unless it has anchors.
     pub(crate) fn new(expression: &str) -> Result<Pattern, PatternError> {
-        Pattern::build(expression, false)
+        Pattern::build(&translate(expression)?, false)
+    }
+
+    /// One that takes capitals and small letters for the same.
+    pub(crate) fn in_any_case(expression: &str) -> Result<Pattern, PatternError> {
+        Pattern::build(&translate(expression)?, true)
     }
 
     /// An expression that matches names of headers: whole, in any case.
     pub(crate) fn of_names(expression: &str) -> Result<Pattern, PatternError> {
-        Pattern::build(expression, true)
+        Pattern::build(&format!("^(?:{})$", translate(expression)?), true)
     }
 
-    fn build(expression: &str, names: bool) -> Result<Pattern, PatternError> {
-        if expression.len() > LONGEST {
-            return Err(PatternError::TooLong);
-        }
-        let translated = translate(expression)?;
-        let translated = if names { format!("^(?:{translated})$") } else { translated };
-        let mut builder = RegexBuilder::new(&translated);
+    fn build(translated: &str, in_any_case: bool) -> Result<Pattern, PatternError> {
+        let mut builder = RegexBuilder::new(translated);
         // A dot matches every byte, a line feed too, as in POSIX without REG_NEWLINE.
-        builder.unicode(false).dot_matches_new_line(true).case_insensitive(names);
+        builder.unicode(false).dot_matches_new_line(true).case_insensitive(in_any_case);
         let built = builder.size_limit(LARGEST).dfa_size_limit(LARGEST).nest_limit(64).build();
         built.map(Pattern).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => PatternError::TooLarge,
-            _ => PatternError::Syntax,
+            regex::Error::Syntax(_) | _ => PatternError::Syntax,
         })
     }
 
     pub(crate) fn matches(&self, text: &[u8]) -> bool {
         self.0.is_match(text)
+    }
+
+    /// How many groups there are, the whole as one of them.
+    pub(crate) fn group_count(&self) -> usize {
+        self.0.captures_len()
+    }
+
+    /// Where `text` matches first, and its groups, the whole as group 0; one that took no part is empty.
+    pub(crate) fn groups<'a>(&self, text: &'a str) -> Option<(Range<usize>, Vec<&'a str>)> {
+        let captures = self.0.captures(text.as_bytes())?;
+        let group = |found: Option<Match<'_>>| found.and_then(|found| text.get(found.range())).unwrap_or_default();
+        Some((captures.get(0)?.range(), captures.iter().map(group).collect()))
     }
 }
 
@@ -80,6 +93,9 @@ impl fmt::Debug for Pattern {
 /// The expression in the syntax of the library. The two differ within brackets, where POSIX knows no escapes and no set
 /// operations, and behind an opening parenthesis, where POSIX knows no flags.
 fn translate(expression: &str) -> Result<String, PatternError> {
+    if expression.len() > LONGEST {
+        return Err(PatternError::TooLong);
+    }
     let mut out = String::with_capacity(expression.len() + 8);
     let mut rest = expression;
     while let Some(next) = rest.chars().next() {
