@@ -35,6 +35,9 @@
 //! | RFC 3325, RFC 7315: trust domain, P-headers | `src/identity/mod.rs`, `tests/it/core.rs` |
 //! | RFC 3327, RFC 3608, RFC 5626 §5: Path, Service-Route, flow tokens | `src/pcscf/token.rs`, `tests/it/core.rs` |
 //! | RFC 5626 §9.2 to §9.4: two edge proxies, of which one fails | `tests/it/outbound.rs` |
+//! | TS 29.228 annexes B, C, F: filter criteria | `src/services/criteria.rs`, `src/pattern.rs` |
+//! | TS 24.229 §5.6: BGCF | `tests/it/bgcf.rs`, `src/bgcf/routes.rs` |
+//! | RFC 6116, RFC 3402: ENUM | `src/numbers/lookup.rs`, `src/numbers/naptr.rs` |
 //! | RFC 3261 §16 with roles in between | `tests/it/node.rs` |
 //! | what strangers and phones may not do | `tests/it/threats.rs` |
 //! | links that lose, double and reorder | `tests/it/rough.rs` |

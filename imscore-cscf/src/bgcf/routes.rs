@@ -15,14 +15,17 @@ const MOST_WAYS: usize = 64;
 /// The table of a [`Bgcf`](super::Bgcf): which ways lead to a number or to a domain.
 ///
 /// ```
-/// use imscore_cscf::bgcf::{Routes, Way};
+/// use imscore_cscf::bgcf::{RouteError, Routes, Way};
 ///
+/// let [one, two, peer] =
+///     ["sip:gw1.ims.example;lr", "sip:gw2.ims.example;lr", "sip:ibcf.partner.example;lr"].map(str::parse);
 /// let routes = Routes::default()
-///     .with_number("+44", [Way::new("sip:gw1.ims.example;lr".parse()?), Way::new("sip:gw2.ims.example;lr".parse()?).with_priority(2)])?
-///     .with_domain("*.partner.example", [Way::new("sip:ibcf.partner.example;lr".parse()?)])?;
+///     .with_number("+44", [Way::new(one?), Way::new(two?).with_priority(2)])?
+///     .with_domain("*.partner.example", [Way::new(peer?)])?;
 /// let ways = routes.find(&"tel:+44-20-7946-0123".parse()?).expect("a prefix of it is there");
 /// assert_eq!(ways.len(), 2);
 /// assert!(routes.find(&"tel:+1201".parse()?).is_none());
+/// assert_eq!(routes.with_number("+44", []), Err(RouteError::Ways("+44".into())));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -17,6 +17,29 @@
 //! assert_eq!(found.expect("a number of the block").as_str(), "sip:5550123@ims.example");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A directory of one's own, and what comes of one that leads nowhere:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use imscore_cscf::numbers::{Block, BlockError, Directory, DirectoryError, Enum, EnumError, NaptrRecord, SubstitutionError};
+//!
+//! struct Circle;
+//!
+//! #[async_trait]
+//! impl Directory for Circle {
+//!     async fn naptr(&self, name: &str) -> Result<Vec<NaptrRecord>, DirectoryError> {
+//!         Ok(vec![NaptrRecord { replacement: name.into(), ..NaptrRecord::default() }])
+//!     }
+//! }
+//!
+//! let found = futures_executor::block_on(Enum::new("e164.arpa", Arc::new(Circle)).look_up(&"tel:+1".parse()?));
+//! assert_eq!(found, Err(EnumError::TooLong));
+//! assert_eq!(Block::new("+1", "!"), Err(BlockError::Substitution(SubstitutionError::Form, "!".into())));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod blocks;
 mod lookup;

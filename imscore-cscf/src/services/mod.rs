@@ -24,6 +24,30 @@
 //! assert_eq!(first.server().server_name, "sip:mmtel.ims.example");
 //! assert!(services.next(place + 1, &subject).is_none());
 //! ```
+//!
+//! What is said of each criterion, and what is left out:
+//!
+//! ```
+//! use imscore_cscf::services::{CriteriaError, Criterion, Outcome, PatternError, Services, Subject};
+//! use imscore_hss::{
+//!     ApplicationServer, Condition, InitialFilterCriteria, NormalForm, ServicePointTrigger, SessionCase, TriggerPoint,
+//! };
+//! use imscore_sip::{Method, Request};
+//!
+//! let to = |priority, expression: &str| {
+//!     let term = ServicePointTrigger::new(0, Condition::RequestUri(expression.into()));
+//!     InitialFilterCriteria::new(priority, ApplicationServer::new("sip:as.ims.example"))
+//!         .with_trigger_point(TriggerPoint::new(NormalForm::Disjunctive, vec![term]))
+//! };
+//! let (services, left_out) = Services::compile(&[to(0, "^tel:"), to(1, "bob@"), to(2, "(")]);
+//! assert_eq!(left_out, [(2, CriteriaError::Pattern(PatternError::Syntax, "(".into()))]);
+//!
+//! let invite = Request::new(&Method::Invite, "sip:bob@ims.example");
+//! let subject = Subject::new(&invite, SessionCase::TerminatingRegistered);
+//! let outcome = |criterion: &Criterion| criterion.outcome(&subject);
+//! let outcomes: Vec<Outcome> = services.criteria().iter().map(outcome).collect();
+//! assert_eq!(outcomes, [Outcome::Unmet, Outcome::Applies]);
+//! ```
 
 mod criteria;
 
